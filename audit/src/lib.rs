@@ -1,1 +1,3 @@
 //! audit
+
+pub mod verify;
