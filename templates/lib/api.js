@@ -1,0 +1,87 @@
+// The JSON API under /api/v1. A problem+json answer becomes a Refusal.
+
+import { Refusal } from './refusal.js';
+
+// A body that holds one of these would carry the output of a key's PRF: a mistake in this page, stopped before it leaves.
+const NEVER = new Set(['clientExtensionResults', 'client_extension_results', 'prf', 'results', 'extensions']);
+
+function assertClean(value) {
+  if (typeof value !== 'object' || value === null) return;
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) throw new TypeError('raw bytes in a request body');
+  for (const [name, inner] of Object.entries(value)) {
+    if (NEVER.has(name)) throw new TypeError(`${name} never leaves the page`);
+    assertClean(inner);
+  }
+}
+
+const UNREACHABLE = { what: 'Not done. The vault did not answer.', why: 'The connection failed.', next: 'Check the network, then try again.' };
+
+async function problem(response) {
+  let p = {};
+  try {
+    p = await response.json();
+  } catch {
+    // Not JSON: something before the vault answered.
+  }
+  return new Refusal(typeof p.type === 'string' ? p.type : `http_${response.status}`, {
+    what: p.title ?? `Not done. The vault answered ${response.status}.`,
+    why: p.detail ?? '',
+    next: p.next ?? '',
+    status: response.status,
+    reference: p.reference,
+  });
+}
+
+/**
+ * @param {{base?: string, fetch?: typeof fetch, timeoutMs?: number}} [options]
+ * @returns {{get: (path: string) => Promise<any>, post: (path: string, body?: object) => Promise<any>, delete: (path: string) => Promise<any>}}
+ */
+export function openApi({ base = '/api/v1', fetch: fetcher = (...args) => globalThis.fetch(...args), timeoutMs = 30_000 } = {}) {
+  async function call(method, path, body) {
+    if (body !== undefined) assertClean(body);
+    const headers = { Accept: 'application/json, application/problem+json' };
+    if (method !== 'GET') headers['Content-Type'] = 'application/json';
+    let response;
+    try {
+      response = await fetcher(base + path, {
+        method,
+        headers,
+        body: body === undefined ? undefined : JSON.stringify(body),
+        credentials: 'same-origin',
+        cache: 'no-store',
+        redirect: 'error',
+        referrerPolicy: 'same-origin',
+        signal: AbortSignal.timeout(timeoutMs),
+      });
+    } catch (cause) {
+      throw new Refusal('unreachable', { ...UNREACHABLE, cause });
+    }
+    if (!response.ok) throw await problem(response);
+    if (response.status === 204) return null;
+    try {
+      return await response.json();
+    } catch (cause) {
+      throw new Refusal('unreachable', { ...UNREACHABLE, why: 'The answer was cut off.', cause });
+    }
+  }
+  return {
+    get: (path) => call('GET', path),
+    post: (path, body = {}) => call('POST', path, body),
+    delete: (path) => call('DELETE', path),
+  };
+}
+
+/** A path from literal parts and values: `path`/requests/${id}`` with every value escaped. */
+export const path = (parts, ...values) => parts.reduce((out, part, i) => out + encodeURIComponent(String(values[i - 1])) + part);
+
+/**
+ * Follows a request live (server-sent events). Returns a function that ends it.
+ * @param {string} request @param {(live: object) => void} onLive @param {(connected: boolean) => void} [onState]
+ */
+export function follow(request, onLive, onState = () => {}) {
+  const source = new EventSource(`/api/v1/requests/${encodeURIComponent(request)}/events`);
+  source.onopen = () => onState(true);
+  source.onerror = () => onState(false);
+  source.onmessage = (event) => onLive(JSON.parse(event.data));
+  return () => source.close();
+}
