@@ -1,0 +1,1 @@
+"""A forger of ledger exports: honest stories, and stories with one lie each (see README.md)."""
