@@ -11,6 +11,7 @@ pub mod hash;
 pub mod ids;
 pub mod json;
 pub mod roster;
+pub mod secret;
 pub mod statement;
 
 pub use hash::{Hash, labelled};
