@@ -185,5 +185,11 @@ mod tests {
         assert!(at(&[2, 4, 4]).is_err());
         assert!(at(&[2, 4, 5, 6]).is_err());
         assert!(at(&[]).is_err());
+        for (m, n) in [(100, 100), (51, 100), (1, 100)] {
+            let shares = deal(&secret, m, n);
+            let last: Vec<&Share> = shares.iter().rev().take(m.into()).collect();
+            assert!(combine(m, &last).is_ok_and(|got| got.0.same(&secret.0)));
+            assert!(prove(&secret, m, &shares).is_ok());
+        }
     }
 }

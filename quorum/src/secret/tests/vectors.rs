@@ -6,49 +6,49 @@ use crate::hash::Hash;
 use crate::json;
 use crate::secret::header::Header;
 use crate::secret::kept::Kept32;
-use crate::secret::seal::{Drawn, Place, seal_drawn, seal_for};
+use crate::secret::seal::{Drawn, Place, seal_drawn};
 use crate::secret::*;
 use crate::statement::Challenge;
 
 /// A case of a vector file.
-struct Case(Value);
+pub(super) struct Case(Value);
 
 impl Case {
-    fn str(&self, name: &str) -> &str {
+    pub(super) fn str(&self, name: &str) -> &str {
         self.0[name]
             .as_str()
             .unwrap_or_else(|| panic!("{}: no {name}", self.name()))
     }
 
-    fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         self.0["name"].as_str().unwrap()
     }
 
-    fn hex(&self, name: &str) -> Vec<u8> {
+    pub(super) fn hex(&self, name: &str) -> Vec<u8> {
         hex::decode(self.str(name)).unwrap()
     }
 
-    fn hex32(&self, name: &str) -> [u8; 32] {
+    pub(super) fn hex32(&self, name: &str) -> [u8; 32] {
         self.hex(name).try_into().unwrap()
     }
 
-    fn kept(&self, name: &str) -> Kept32 {
+    pub(super) fn kept(&self, name: &str) -> Kept32 {
         Kept32::copy_of(&self.hex(name)).unwrap()
     }
 
-    fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(&self, name: &str) -> T {
+    pub(super) fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(&self, name: &str) -> T {
         self.str(name).parse().unwrap()
     }
 
-    fn x(&self) -> u8 {
+    pub(super) fn x(&self) -> u8 {
         u8::try_from(self.0["x"].as_u64().unwrap()).unwrap()
     }
 
-    fn envelope(&self) -> Envelope {
+    pub(super) fn envelope(&self) -> Envelope {
         Envelope::parse(self.str("envelope").as_bytes()).unwrap()
     }
 
-    fn list(&self, name: &str) -> Vec<Case> {
+    pub(super) fn list(&self, name: &str) -> Vec<Case> {
         self.0[name]
             .as_array()
             .unwrap()
@@ -58,7 +58,7 @@ impl Case {
             .collect()
     }
 
-    fn hex_list(&self, name: &str) -> Vec<Vec<u8>> {
+    pub(super) fn hex_list(&self, name: &str) -> Vec<Vec<u8>> {
         let list = self.0[name].as_array().unwrap();
         list.iter()
             .map(|item| hex::decode(item.as_str().unwrap()).unwrap())
@@ -66,7 +66,7 @@ impl Case {
     }
 
     /// Compares what came out with what was expected.
-    fn expect<T>(&self, got: Result<T, OpenError>) -> Option<T> {
+    pub(super) fn expect<T>(&self, got: Result<T, OpenError>) -> Option<T> {
         let code = got.as_ref().err().map_or("ok", |error| error.code());
         assert_eq!(code, self.str("expect"), "{}", self.name());
         if let Some(wrong) = self.0["wrong"].as_u64() {
@@ -77,7 +77,7 @@ impl Case {
     }
 }
 
-fn cases(file: &str) -> Vec<Case> {
+pub(super) fn cases(file: &str) -> Vec<Case> {
     let path = format!("{}/vectors/secret-{file}.json", env!("CARGO_MANIFEST_DIR"));
     let mut text: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let cases = match text["cases"].take() {
@@ -88,7 +88,7 @@ fn cases(file: &str) -> Vec<Case> {
     cases.into_iter().map(Case).collect()
 }
 
-fn header(text: &str) -> Header {
+pub(super) fn header(text: &str) -> Header {
     Header::of_value(json::parse(text.as_bytes()).unwrap()).unwrap()
 }
 
@@ -332,101 +332,4 @@ fn custody() {
             assert_eq!(h.expose().as_slice(), case.hex("h"));
         }
     }
-}
-
-#[test]
-fn what_is_not_worth_sealing_is_refused() {
-    let case = &cases("seal")[0];
-    let good = header(case.str("header"));
-    let places = |xs: &[u8]| -> Vec<Place> {
-        let key = |a: &Case| {
-            a.list("keys")
-                .iter()
-                .map(|k| (k.id("authenticator"), k.hex32("share_key")))
-                .collect()
-        };
-        let approvers = case.list("approvers");
-        xs.iter()
-            .map(|x| Place {
-                x: *x,
-                approver: approvers[0].id("approver"),
-                keys: key(&approvers[0]),
-            })
-            .collect()
-    };
-    let seal = |header: &Header, places: &[Place], bytes: &[u8]| {
-        random::from_os(|os| seal_for(header, places, &Plaintext::new(bytes.to_vec()), os)).err()
-    };
-    let all = places(&[1, 2, 3]);
-    assert_eq!(seal(&good, &all, b"x"), None);
-    assert_eq!(seal(&good, &all, &vec![1; MAX_PLAINTEXT]), None);
-    assert_eq!(seal(&good, &all, b""), Some(SealError::Empty));
-    let long = vec![1; MAX_PLAINTEXT + 1];
-    assert_eq!(
-        seal(&good, &all, &long),
-        Some(SealError::TooLong { len: long.len() })
-    );
-    for xs in [
-        &[1, 2][..],
-        &[1, 2, 3, 4],
-        &[1, 2, 2],
-        &[2, 1, 3],
-        &[0, 1, 2],
-        &[],
-    ] {
-        assert_eq!(
-            seal(&good, &places(xs), b"x"),
-            Some(SealError::Alarm),
-            "{xs:?}"
-        );
-    }
-    let mut keyless = places(&[1, 2, 3]);
-    keyless[1].keys.clear();
-    let approver = keyless[1].approver;
-    assert_eq!(
-        seal(&good, &keyless, b"x"),
-        Some(SealError::NoKey { approver })
-    );
-    let mut small = places(&[1, 2, 3]);
-    small[2].keys[0].1 = [0; 32];
-    let (approver, authenticator) = (small[2].approver, small[2].keys[0].0);
-    assert_eq!(
-        seal(&good, &small, b"x"),
-        Some(SealError::ShareKey {
-            approver,
-            authenticator
-        })
-    );
-    let bad = |bend: &dyn Fn(&mut Header)| {
-        let mut header = good.clone();
-        bend(&mut header);
-        seal(&header, &all, b"x")
-    };
-    assert!(matches!(
-        bad(&|h| h.version = 0),
-        Some(SealError::Header(_))
-    ));
-    assert!(matches!(
-        bad(&|h| h.version = 1 << 53),
-        Some(SealError::Header(_))
-    ));
-    assert!(matches!(
-        bad(&|h| h.version = u64::MAX),
-        Some(SealError::Header(_))
-    ));
-    assert!(matches!(bad(&|h| h.epoch = 0), Some(SealError::Header(_))));
-    assert!(matches!(
-        bad(&|h| h.sealed_as.name.clear()),
-        Some(SealError::Header(_))
-    ));
-    assert!(matches!(
-        bad(&|h| h.sealed_as.name = "a\nb".into()),
-        Some(SealError::Header(_))
-    ));
-    assert!(matches!(
-        bad(&|h| h.sealed_as.name = "e\u{301}".into()),
-        Some(SealError::Header(_))
-    ));
-    assert_eq!(bad(&|h| h.m = 0), Some(SealError::Alarm));
-    assert_eq!(bad(&|h| h.m = 4), Some(SealError::Alarm));
 }
