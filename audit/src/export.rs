@@ -6,6 +6,7 @@
 use crate::chain;
 use crate::checkpoint::{self, Checkpoint, CheckpointError};
 use crate::json::Json;
+use crate::read::Entry;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
@@ -143,6 +144,8 @@ pub struct Writer {
     checkpoints: Part,
     edge: chain::Edge,
     last: u64,
+    /// The name of entry 0, which every checkpoint must have.
+    name: Option<String>,
     // Last, so that the files are closed before the directory goes.
     workplace: Workplace,
 }
@@ -179,6 +182,7 @@ impl Writer {
             dir: dir.to_owned(),
             edge: chain::Edge::default(),
             last: 0,
+            name: None,
             workplace,
         })
     }
@@ -191,6 +195,11 @@ impl Writer {
         if bytes.contains(&b'\n') {
             return Err(ExportError::Entry(self.edge.size()));
         }
+        if self.edge.size() == 0 {
+            let founded = Entry::parse(bytes).map_err(|_| ExportError::Entry(0))?;
+            let name = founded.data.get("name").and_then(|name| name.as_str());
+            self.named(name.ok_or(ExportError::Entry(0))?)?;
+        }
         self.edge.push(chain::leaf_hash(bytes), |_| {});
         self.entries.write(&[bytes, b"\n"])
     }
@@ -200,7 +209,7 @@ impl Writer {
     /// # Errors
     /// When it is none, is out of order, or cannot be written.
     pub fn checkpoint(&mut self, note: &str) -> Result<(), ExportError> {
-        let (checkpoint, _) = checkpoint::read(note, None).map_err(ExportError::Checkpoint)?;
+        let checkpoint = self.read(note)?;
         if checkpoint.size <= self.last {
             return Err(ExportError::Order(checkpoint.size));
         }
@@ -217,7 +226,8 @@ impl Writer {
     ///
     /// # Errors
     /// When the checkpoint covers something else, or anything cannot be written. Nothing is left behind then.
-    pub fn finish(self, note: &str) -> Result<Checkpoint, ExportError> {
+    pub fn finish(mut self, note: &str) -> Result<Checkpoint, ExportError> {
+        let covered = self.read(note)?;
         let Writer {
             dir,
             entries,
@@ -225,8 +235,8 @@ impl Writer {
             edge,
             last,
             mut workplace,
+            ..
         } = self;
-        let (covered, _) = checkpoint::read(note, None).map_err(ExportError::Checkpoint)?;
         if covered.size != edge.size() || covered.root != edge.root() {
             return Err(ExportError::OtherTree {
                 covered: covered.size,
@@ -249,6 +259,20 @@ impl Writer {
         workplace.0 = None;
         sync_dir(parent(&dir))?;
         Ok(covered)
+    }
+
+    /// Entry 0 and all checkpoints have one name, whichever comes first.
+    fn named(&mut self, name: &str) -> Result<(), ExportError> {
+        match self.name.get_or_insert_with(|| name.to_owned()) == name {
+            true => Ok(()),
+            false => Err(ExportError::Checkpoint(CheckpointError::OtherName)),
+        }
+    }
+
+    fn read(&mut self, note: &str) -> Result<Checkpoint, ExportError> {
+        let (checkpoint, text) = checkpoint::read(note, None).map_err(ExportError::Checkpoint)?;
+        self.named(text.lines().next().unwrap_or_default())?;
+        Ok(checkpoint)
     }
 }
 
@@ -291,4 +315,43 @@ fn sync_dir(dir: &Path) -> Result<(), ExportError> {
     File::open(dir)
         .and_then(|dir| dir.sync_all())
         .map_err(|error| ExportError::io(dir, error))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+
+    /// Linux answers every write to this device with "no space left".
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_said_and_leaves_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let dir = place.path().join("evidence");
+        let full = || OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let entry = include_str!("../vectors/entries.jsonl")
+            .lines()
+            .next()
+            .unwrap();
+
+        let mut writer = Writer::create(&dir).unwrap();
+        writer.entries.file = BufWriter::with_capacity(16, full());
+        assert!(
+            matches!(writer.entry(entry.as_bytes()), Err(ExportError::DiskFull(path)) if path.ends_with(ENTRIES))
+        );
+        drop(writer);
+
+        let mut writer = Writer::create(&dir).unwrap();
+        writer.entries.file = BufWriter::with_capacity(PIECE, full());
+        writer.entry(entry.as_bytes()).unwrap();
+        let body = checkpoint::body("vitrine.example/test", 1, &writer.edge.root());
+        let note = format!(
+            "{}\n\u{2014} vitrine.example/test AAAAAAA=\n",
+            String::from_utf8(body).unwrap()
+        );
+        assert!(
+            matches!(writer.finish(&note), Err(ExportError::DiskFull(path)) if path.ends_with(ENTRIES))
+        );
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+    }
 }

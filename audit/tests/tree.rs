@@ -270,3 +270,43 @@ proptest! {
         prop_assert_eq!(tree::root(&fetched(&store, tree::wanted_for_root(n).unwrap()), n).unwrap(), root);
     }
 }
+
+#[test]
+fn tree_vectors() {
+    let vectors: serde_json::Value =
+        serde_json::from_str(include_str!("../vectors/tree.json")).unwrap();
+    let list = |name: &str| vectors[name].as_array().unwrap().clone();
+    let proof = |case: &serde_json::Value| -> Vec<Hash> {
+        case["proof"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|hash| hash.as_str().unwrap().parse().unwrap())
+            .collect()
+    };
+    let all: Vec<Hash> = (0..66_000)
+        .map(|i: u32| leaf_hash(i.to_string().as_bytes()))
+        .collect();
+    let store = Store(all.clone());
+    let root = |size: u64| tree::root(&store, size).unwrap();
+    for case in list("roots") {
+        assert_eq!(
+            root(case["size"].as_u64().unwrap()).to_string(),
+            case["root"].as_str().unwrap()
+        );
+    }
+    for case in list("inclusion") {
+        let (seq, size) = (
+            case["seq"].as_u64().unwrap(),
+            case["size"].as_u64().unwrap(),
+        );
+        assert_eq!(tree::inclusion(&store, seq, size).unwrap(), proof(&case));
+        let leaf = &all[usize::try_from(seq).unwrap()];
+        tree::verify_inclusion(leaf, seq, size, &root(size), &proof(&case)).unwrap();
+    }
+    for case in list("consistency") {
+        let (from, to) = (case["from"].as_u64().unwrap(), case["to"].as_u64().unwrap());
+        assert_eq!(tree::consistency(&store, from, to).unwrap(), proof(&case));
+        tree::verify_consistency(from, &root(from), to, &root(to), &proof(&case)).unwrap();
+    }
+}
