@@ -578,9 +578,9 @@ impl Attributes {
         let must = |name: &str, value: bool, fault: KeyFault| {
             if is(name, value) { Ok(()) } else { Err(fault) }
         };
+        must("CKA_LOCAL", true, KeyFault::MadeElsewhere)?;
         must("CKA_EXTRACTABLE", false, KeyFault::Extractable)?;
         must("CKA_SENSITIVE", true, KeyFault::NotSensitive)?;
-        must("CKA_LOCAL", true, KeyFault::MadeElsewhere)?;
         must("CKA_NEVER_EXTRACTABLE", true, KeyFault::OnceExtractable)?;
         must("CKA_ALWAYS_SENSITIVE", true, KeyFault::OnceReadable)?;
         must("CKA_MODIFIABLE", false, KeyFault::Modifiable)?;

@@ -1,6 +1,11 @@
 //! Each scenario runs in a process of its own: the module is initialised per process, and reads its configuration
 //! from an environment that a process can't change for itself.
-#![allow(dead_code, clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::indexing_slicing
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
