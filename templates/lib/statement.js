@@ -146,7 +146,7 @@ export const challenge = (text) => H('statement', typeof text === 'string' ? utf
  * @returns {Promise<{kind: string, value: object, text: string, challenge: Uint8Array}>} throws a StatementError
  */
 export async function build(kind, members) {
-  const value = { nonce: b64u(random(32)), ...members, kind, v: 1 };
+  const value = { ...members, nonce: members.nonce ?? b64u(random(32)), kind, v: 1 };
   for (const k of Object.keys(value)) if (value[k] === undefined) delete value[k];
   let text;
   try {

@@ -45,6 +45,7 @@ async function ask(act, publicKey, { container, timeoutMs = TIMEOUT_MS, signal }
   }
   const limit = limited(timeoutMs, signal);
   try {
+    limit.signal.throwIfAborted();
     // The race: some browsers leave the promise pending after an abort.
     const aborted = new Promise((_, reject) => limit.signal.addEventListener('abort', () => reject(limit.signal.reason), { once: true }));
     const credential = await Promise.race([credentials[act]({ publicKey: { ...publicKey, timeout: timeoutMs }, signal: limit.signal }), aborted]);
