@@ -64,7 +64,8 @@ pub struct Appended {
 /// Why something was not entered. The chain stays as it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AppendError {
-    /// `ledger.founded` is entry 0 and only it, the first invitation entry 1 and only it.
+    /// `ledger.founded` is entry 0 and only it, the first invitation entry 1 and only it; both are by
+    /// `system`.
     OutOfPlace(&'static str),
     /// The first invitation names another ledger than this.
     OtherLedger,
@@ -264,7 +265,7 @@ impl Chain {
             return Err(AppendError::Full);
         }
         let time = now_us.max(self.time);
-        self.check_place(&draft.event, time)?;
+        self.check_place(draft, time)?;
         draft.event.check(draft.actor)?;
         let bytes = entry(draft.actor, &draft.event, &Place { seq, prev, time })?;
         let leaf = leaf_hash(&bytes);
@@ -282,10 +283,14 @@ impl Chain {
         })
     }
 
-    fn check_place(&self, event: &Event, time: i64) -> Result<(), AppendError> {
+    fn check_place(&self, draft: &Draft, time: i64) -> Result<(), AppendError> {
+        let event = &draft.event;
         let founds = matches!(event, Event::LedgerFounded(_));
         let first = matches!(event, Event::FirstPersonInvited(_));
         if founds != (self.size() == 0) || first != (self.size() == 1) {
+            return Err(AppendError::OutOfPlace(event.name()));
+        }
+        if (founds || first) && draft.actor != Actor::System {
             return Err(AppendError::OutOfPlace(event.name()));
         }
         match event {

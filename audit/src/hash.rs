@@ -70,18 +70,18 @@ impl Id {
 
     /// The 36 characters, as they stand in an entry.
     pub fn text(&self) -> [u8; 36] {
-        let mut digits = [0; 32];
-        // Cannot fail: 16 bytes are 32 digits. A failure would leave zero bytes, which no reader takes.
-        let _ = hex::encode_to_slice(self.0, &mut digits);
         let mut text = [b'-'; 36];
-        let places = (0..8)
-            .chain(9..13)
-            .chain(14..18)
-            .chain(19..23)
-            .chain(24..36);
-        for (place, digit) in places.zip(digits) {
-            if let Some(at) = text.get_mut(place) {
-                *at = digit;
+        let parts = [
+            (0..4, 0..8),
+            (4..6, 9..13),
+            (6..8, 14..18),
+            (8..10, 19..23),
+            (10..16, 24..36),
+        ];
+        for (bytes, digits) in parts {
+            // Cannot fail, as each part has two digits a byte; if it did, the hyphens left would be no id to any reader.
+            if let (Some(bytes), Some(digits)) = (self.0.get(bytes), text.get_mut(digits)) {
+                let _ = hex::encode_to_slice(bytes, digits);
             }
         }
         text

@@ -4,6 +4,7 @@
 mod common;
 
 use audit::event::*;
+use audit::tree::{self, Fetched, Range};
 use audit::{Actor, AppendError, Chain, Fault, Hash, Head, chain::BadHead, leaf_hash};
 use common::*;
 use proptest::prelude::*;
@@ -60,6 +61,11 @@ fn founding_and_first_invitation_have_their_places() {
     assert_eq!(
         chain.append(&ours, START).unwrap_err(),
         AppendError::OutOfPlace("person.invited")
+    );
+    let somebody = by(id(1), founding_draft.event);
+    assert_eq!(
+        Chain::new().append(&somebody, START).unwrap_err(),
+        AppendError::OutOfPlace("ledger.founded")
     );
 }
 
@@ -295,6 +301,31 @@ fn subtrees_of_256_are_handed_out_once() {
     expected.push((16, 0));
     expected.extend((256..273).map(|index| (8, index)));
     assert_eq!(places, expected);
+
+    // Leaves and these nodes are all that the tree needs.
+    let mut stored = Fetched::new();
+    let range = |level, n: usize| Range {
+        level,
+        from: 0,
+        to: n as u64,
+    };
+    for level in [8, 16] {
+        let of: Vec<Hash> = nodes
+            .iter()
+            .filter(|node| node.level == level)
+            .map(|node| node.hash)
+            .collect();
+        stored.insert(range(level, of.len()), of).unwrap();
+    }
+    stored
+        .insert(range(0, leaves.len()), leaves.clone())
+        .unwrap();
+    assert_eq!(tree::root(&stored, chain.size()).unwrap(), chain.root());
+    for seq in [0, 255, 256, 65_535, 65_536, 69_999] {
+        let proof = tree::inclusion(&stored, seq, chain.size()).unwrap();
+        let leaf = leaves[usize::try_from(seq).unwrap()];
+        tree::verify_inclusion(&leaf, seq, chain.size(), &chain.root(), &proof).unwrap();
+    }
 }
 
 proptest! {

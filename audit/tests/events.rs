@@ -749,6 +749,11 @@ fn what_types_allow_and_the_format_does_not() {
             Fault::List,
         ),
         (
+            roster_with(|s| s.new.approvers[0].user = s.new.approvers[1].user),
+            "approvers",
+            Fault::List,
+        ),
+        (
             roster_with(|s| s.new.approvers[0].authenticators.clear()),
             "authenticators",
             Fault::List,

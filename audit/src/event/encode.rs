@@ -281,7 +281,12 @@ impl FirstInvitation {
 impl NewRoster {
     fn write(&self, o: &mut Object<'_>) {
         let json = o.member("approvers");
-        if self.approvers.is_empty() {
+        let users: Vec<Id> = self
+            .approvers
+            .iter()
+            .map(|approver| approver.user)
+            .collect();
+        if users.is_empty() || repeats(&users) {
             json.refuse(Fault::List);
         }
         json.array(&self.approvers, |json, approver| {
