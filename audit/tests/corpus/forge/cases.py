@@ -35,7 +35,7 @@ class Export:
         self.files = {"entries.jsonl": b"".join(line + b"\n" for line in ledger.entries),
                       "checkpoint": ledger.note().encode(),
                       "checkpoints.jsonl": lines_of(note for _, note in ledger.earlier)}
-        self.forged_files = False  # True: the lie is in hashes or signatures, which the self-check must not expect
+        self.forged_files = ledger.unchecked  # the lie is in hashes or signatures, which the self-check must not expect
 
     def false(self):
         """The lie is in a file or checkpoint, not in an entry."""

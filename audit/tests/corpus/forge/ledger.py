@@ -29,7 +29,9 @@ class Ledger:
         self.sealed = {}          # (credential, version) -> data of version.sealed
         self.roles = {}           # (safe, target, name) -> leaf of the last role.set
         self.counters, self._counts = {}, {}
-        self._next, self.verdict, self.quiet = {}, None, False
+        self._next, self.verdict = {}, None
+        self.quiet = False        # True: no honest entry after the lie
+        self.unchecked = False    # True: the lie is such that the generator can't check its own hashes
 
     # Lies and verdicts
 

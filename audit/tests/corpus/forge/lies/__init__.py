@@ -2,7 +2,7 @@
 
 import importlib
 
-FAMILIES = ["honest", "assertion", "decision"]
+FAMILIES = ["honest", "assertion", "decision", "chain", "canonical", "member", "people"]
 
 
 def load():
