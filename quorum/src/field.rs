@@ -34,6 +34,14 @@ pub struct FieldError {
 }
 
 impl FieldError {
+    /// A fault of the member of that name.
+    pub(crate) fn at(member: &str, fault: Fault) -> Self {
+        Self {
+            member: member.to_owned(),
+            fault,
+        }
+    }
+
     const fn here(fault: Fault) -> Self {
         Self {
             member: String::new(),

@@ -1,20 +1,14 @@
 //! Rosters (FORMATS.md 4): who approves, proved from signatures and never from a row.
 
+mod limits;
+mod verify;
+
+pub use limits::{MAX_APPROVERS, RosterLimit, Threshold, check_new};
+pub use verify::{RosterError, RosterEvidence, RosterLie, RosterStep};
+
 use crate::assertion::PublicKey;
 use crate::hash::Hash;
 use crate::ids::{AuthenticatorId, SafeId, UserId};
-
-/// How many approvals a roster asks for, 1 to 100; 1 only on a drill roster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Threshold(u8);
-
-impl Threshold {
-    /// The number.
-    #[must_use]
-    pub const fn get(self) -> u8 {
-        self.0
-    }
-}
 
 /// A key of an approver that shares may be sealed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,3 +131,6 @@ impl VerifiedRoster {
         self.approvers.iter().find(|approver| approver.user == user)
     }
 }
+
+#[cfg(test)]
+mod tests;

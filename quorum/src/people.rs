@@ -1,0 +1,463 @@
+//! People and their keys, rebuilt from signed entries in the order of the ledger (FORMATS.md 4, "Who"
+//! and "Keys"): every grant of power leads back, signature by signature, to entry 1.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use caseless::Caseless;
+use unicode_normalization::UnicodeNormalization;
+
+use crate::assertion::{self, AssertionError, PublicKey};
+use crate::decision::KeyLife;
+use crate::entry::{Distrusted, Entry, Event, Signed};
+use crate::evidence::Trust;
+use crate::hash::Hash;
+use crate::ids::{AuthenticatorId, UserId};
+use crate::statement::{Challenge, Enrol, Invite, KeyAct, Kind, Role, Statement, challenge};
+
+/// A name as it is compared: full case folding, then NFC. Two people never have the same.
+#[must_use]
+pub fn folded(name: &str) -> String {
+    name.chars().default_case_fold().nfc().collect()
+}
+
+/// A person who was let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// The invited name.
+    pub name: String,
+    /// What the person may do now.
+    pub roles: BTreeSet<Role>,
+    invitation: Hash,
+    expires: i64,
+    joined: bool,
+}
+
+/// A key that was enrolled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The owner.
+    pub user: UserId,
+    /// The P-256 key.
+    pub public_key: PublicKey,
+    /// The WebAuthn credential id.
+    pub credential_id: Vec<u8>,
+    /// The X25519 key that shares are sealed to, if it can hold any.
+    pub share_key: Option<[u8; 32]>,
+    /// When it was good.
+    pub life: KeyLife,
+    /// The key that let it in, for a further key.
+    pub admitted_by: Option<AuthenticatorId>,
+}
+
+/// Why an entry about people, or a signature, is false.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lie {
+    /// The statement is for another ledger.
+    Ledger,
+    /// The signature is not good.
+    Signature(AssertionError),
+    /// The key is not enrolled as far as the evidence goes.
+    UnknownKey,
+    /// The key is not the signer's.
+    NotTheSigners,
+    /// The key is not live at that seq.
+    NotLive,
+    /// The person is not invited as far as the evidence goes.
+    UnknownPerson,
+    /// The person lacks the role for it.
+    NotAllowed,
+    /// A nonce was used before.
+    Nonce,
+    /// The user or the name is taken.
+    Taken,
+    /// The name is not the invited one.
+    Name,
+    /// The first person is no custodian.
+    FirstPerson,
+    /// The `enrol` statement's authenticator is not the one that signs.
+    Authenticator,
+    /// A first key without that person's invitation, or a further key with one.
+    Invitation,
+    /// The invitation has expired.
+    InvitationExpired,
+    /// A further key without admission by a live key of the same person, or a first key with one.
+    Admission,
+    /// The registration is not the one that the statement names.
+    Registration,
+    /// The authenticator, credential id, public key or share key is somebody's already.
+    KeyTaken,
+    /// Revoked twice, suspended or distrusted when not live, restored when not suspended.
+    KeyState,
+    /// The entry doesn't belong in this evidence.
+    Unexpected,
+}
+
+impl Lie {
+    /// The lie's name in the test vectors.
+    #[must_use]
+    pub fn code(&self) -> String {
+        match self {
+            Self::Ledger => "ledger".into(),
+            Self::Signature(e) => format!("signature:{}", e.code()),
+            Self::UnknownKey => "unknown_key".into(),
+            Self::NotTheSigners => "not_the_signers".into(),
+            Self::NotLive => "not_live".into(),
+            Self::UnknownPerson => "unknown_person".into(),
+            Self::NotAllowed => "not_allowed".into(),
+            Self::Nonce => "nonce".into(),
+            Self::Taken => "taken".into(),
+            Self::Name => "name".into(),
+            Self::FirstPerson => "first_person".into(),
+            Self::Authenticator => "authenticator".into(),
+            Self::Invitation => "invitation".into(),
+            Self::InvitationExpired => "invitation_expired".into(),
+            Self::Admission => "admission".into(),
+            Self::Registration => "registration".into(),
+            Self::KeyTaken => "key_taken".into(),
+            Self::KeyState => "key_state".into(),
+            Self::Unexpected => "unexpected".into(),
+        }
+    }
+}
+
+impl fmt::Display for Lie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ledger => "the statement is for another ledger",
+            Self::Signature(e) => return e.fmt(f),
+            Self::UnknownKey => "the key is not shown to be enrolled",
+            Self::NotTheSigners => "the key is not the signer's",
+            Self::NotLive => "the key was not live",
+            Self::UnknownPerson => "the person is not shown to be invited",
+            Self::NotAllowed => "the person lacks the role",
+            Self::Nonce => "the nonce was used before",
+            Self::Taken => "the user or name is taken",
+            Self::Name => "the name is not the invited one",
+            Self::FirstPerson => "the first person is no custodian",
+            Self::Authenticator => "the statement is about another key",
+            Self::Invitation => "the invitation is not this person's",
+            Self::InvitationExpired => "the invitation had expired",
+            Self::Admission => "a further key needs a live key of the same person",
+            Self::Registration => "the registration is not the one signed",
+            Self::KeyTaken => "the key belongs to somebody already",
+            Self::KeyState => "the key was not in a state for this",
+            Self::Unexpected => "the entry does not belong in this evidence",
+        })
+    }
+}
+
+impl std::error::Error for Lie {}
+
+impl From<AssertionError> for Lie {
+    fn from(e: AssertionError) -> Self {
+        Self::Signature(e)
+    }
+}
+
+/// People and keys as of the last entry applied.
+#[derive(Clone, Debug, Default)]
+pub struct People {
+    persons: BTreeMap<UserId, Person>,
+    keys: BTreeMap<AuthenticatorId, Key>,
+    nonces: BTreeSet<[u8; 32]>,
+}
+
+impl People {
+    /// Nobody yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The person, if let in.
+    #[must_use]
+    pub fn person(&self, user: UserId) -> Option<&Person> {
+        self.persons.get(&user)
+    }
+
+    /// The key, if enrolled.
+    #[must_use]
+    pub fn key(&self, authenticator: AuthenticatorId) -> Option<&Key> {
+        self.keys.get(&authenticator)
+    }
+
+    /// All keys.
+    pub fn keys(&self) -> impl Iterator<Item = (AuthenticatorId, &Key)> {
+        self.keys.iter().map(|(id, key)| (*id, key))
+    }
+
+    /// Takes in the next entry about people and keys; entries have to come in the order of the ledger.
+    ///
+    /// # Errors
+    /// The entry is false, or not about people and keys.
+    pub fn apply(&mut self, trust: &Trust, entry: &Entry) -> Result<(), Lie> {
+        match &entry.event {
+            Event::FirstInvited(statement) => self.first_invited(trust, statement),
+            Event::Distrusted(distrusted) => self.distrusted(entry, distrusted),
+            Event::Signed(signed) => match &signed.statement.kind {
+                Kind::Invite(invite) => {
+                    let signer = self.check_signed(trust, entry, signed)?;
+                    self.must_be(signer, Role::Custodian)?;
+                    self.invited(invite, entry.time)
+                }
+                Kind::Roles(roles) => {
+                    let signer = self.check_signed(trust, entry, signed)?;
+                    self.must_be(signer, Role::Custodian)?;
+                    let person = self
+                        .persons
+                        .get_mut(&roles.user)
+                        .ok_or(Lie::UnknownPerson)?;
+                    person.roles = roles.roles.iter().copied().collect();
+                    Ok(())
+                }
+                Kind::Enrol(enrol) => self.enrolled(trust, entry, signed, enrol),
+                Kind::Revoke(act) | Kind::Suspend(act) | Kind::Unsuspend(act) => {
+                    let signer = self.check_signed(trust, entry, signed)?;
+                    self.key_act(entry, &signed.statement.kind, act, signer)
+                }
+                _ => Err(Lie::Unexpected),
+            },
+            _ => Err(Lie::Unexpected),
+        }
+    }
+
+    /// Checks the signature of a signed entry, at its place: by a live key of the signer, for this ledger, with a
+    /// nonce not seen before. Gives the signer. Not for `enrol`, which the new key signs itself.
+    ///
+    /// # Errors
+    /// The rule that it breaks.
+    pub fn check_signed(
+        &mut self,
+        trust: &Trust,
+        entry: &Entry,
+        signed: &Signed,
+    ) -> Result<UserId, Lie> {
+        let signer = signed.statement.signer.ok_or(Lie::NotTheSigners)?;
+        let key = self.live_key(signed.authenticator, signer, entry.seq)?;
+        let challenge = challenge(&signed.statement_bytes);
+        assertion::verify(trust.rp(), &key.public_key, &challenge, &signed.assertion)?;
+        self.fresh(trust, &signed.statement)?;
+        Ok(signer)
+    }
+
+    /// Whether that person has that role now.
+    ///
+    /// # Errors
+    /// The person hasn't, or isn't known.
+    pub fn must_be(&self, user: UserId, role: Role) -> Result<&Person, Lie> {
+        let person = self.persons.get(&user).ok_or(Lie::UnknownPerson)?;
+        if person.roles.contains(&role) {
+            Ok(person)
+        } else {
+            Err(Lie::NotAllowed)
+        }
+    }
+
+    fn live_key(
+        &self,
+        authenticator: AuthenticatorId,
+        owner: UserId,
+        seq: u64,
+    ) -> Result<&Key, Lie> {
+        let key = self.keys.get(&authenticator).ok_or(Lie::UnknownKey)?;
+        if key.user != owner {
+            return Err(Lie::NotTheSigners);
+        }
+        if key.life.live_at(seq) {
+            Ok(key)
+        } else {
+            Err(Lie::NotLive)
+        }
+    }
+
+    fn fresh(&mut self, trust: &Trust, statement: &Statement) -> Result<(), Lie> {
+        if statement.ledger != trust.ledger() {
+            return Err(Lie::Ledger);
+        }
+        if self.nonces.insert(statement.nonce) {
+            Ok(())
+        } else {
+            Err(Lie::Nonce)
+        }
+    }
+
+    fn first_invited(&mut self, trust: &Trust, statement: &Statement) -> Result<(), Lie> {
+        let Kind::Invite(invite) = &statement.kind else {
+            return Err(Lie::Unexpected);
+        };
+        self.fresh(trust, statement)?;
+        if !invite.roles.contains(&Role::Custodian) {
+            return Err(Lie::FirstPerson);
+        }
+        // Time 0: nobody was invited before whose invitation could have expired.
+        self.invited(invite, 0)
+    }
+
+    fn invited(&mut self, invite: &Invite, time: i64) -> Result<(), Lie> {
+        // An invitation that expired unused frees user and name.
+        let name = folded(&invite.name);
+        let mut freed = Vec::new();
+        for (user, person) in &self.persons {
+            if *user == invite.user || folded(&person.name) == name {
+                if person.joined || time < person.expires {
+                    return Err(Lie::Taken);
+                }
+                freed.push(*user);
+            }
+        }
+        for user in freed {
+            self.persons.remove(&user);
+        }
+        let person = Person {
+            name: invite.name.clone(),
+            roles: invite.roles.iter().copied().collect(),
+            invitation: invite.invitation,
+            expires: invite.expires,
+            joined: false,
+        };
+        self.persons.insert(invite.user, person);
+        Ok(())
+    }
+
+    fn enrolled(
+        &mut self,
+        trust: &Trust,
+        entry: &Entry,
+        signed: &Signed,
+        enrol: &Enrol,
+    ) -> Result<(), Lie> {
+        if signed.statement.signer != Some(enrol.user) {
+            return Err(Lie::NotTheSigners);
+        }
+        if enrol.authenticator != signed.authenticator {
+            return Err(Lie::Authenticator);
+        }
+        let registration = signed.registration.as_ref().ok_or(Lie::Registration)?;
+        if registration.hash() != enrol.registration_sha256 {
+            return Err(Lie::Registration);
+        }
+        let public_key = PublicKey::from_sec1(enrol.public_key)?;
+        let challenge = challenge(&signed.statement_bytes);
+        assertion::verify(trust.rp(), &public_key, &challenge, &signed.assertion)?;
+        self.fresh(trust, &signed.statement)?;
+        let person = self.persons.get(&enrol.user).ok_or(Lie::UnknownPerson)?;
+        if person.name != enrol.name {
+            return Err(Lie::Name);
+        }
+        if person.joined {
+            self.check_admission(trust, entry, signed, enrol, &challenge)?;
+        } else {
+            check_invitation(person, entry, signed, enrol)?;
+        }
+        let taken = |(id, key): (&AuthenticatorId, &Key)| {
+            *id == enrol.authenticator
+                || key.credential_id == enrol.credential_id
+                || key.public_key == public_key
+                || (key.share_key.is_some() && key.share_key == enrol.share_key)
+        };
+        if self.keys.iter().any(taken) {
+            return Err(Lie::KeyTaken);
+        }
+        let key = Key {
+            user: enrol.user,
+            public_key,
+            credential_id: enrol.credential_id.clone(),
+            share_key: enrol.share_key,
+            life: KeyLife {
+                enrolled_at: entry.seq,
+                revoked_at: None,
+                suspensions: Vec::new(),
+            },
+            admitted_by: signed
+                .admission
+                .as_ref()
+                .map(|admission| admission.authenticator),
+        };
+        self.keys.insert(enrol.authenticator, key);
+        if let Some(person) = self.persons.get_mut(&enrol.user) {
+            person.joined = true;
+        }
+        Ok(())
+    }
+
+    fn check_admission(
+        &self,
+        trust: &Trust,
+        entry: &Entry,
+        signed: &Signed,
+        enrol: &Enrol,
+        challenge: &Challenge,
+    ) -> Result<(), Lie> {
+        if enrol.invitation.is_some() {
+            return Err(Lie::Invitation);
+        }
+        let admission = signed.admission.as_ref().ok_or(Lie::Admission)?;
+        let key = self
+            .live_key(admission.authenticator, enrol.user, entry.seq)
+            .map_err(|_| Lie::Admission)?;
+        assertion::verify(trust.rp(), &key.public_key, challenge, &admission.assertion)?;
+        Ok(())
+    }
+
+    fn key_act(
+        &mut self,
+        entry: &Entry,
+        kind: &Kind,
+        act: &KeyAct,
+        signer: UserId,
+    ) -> Result<(), Lie> {
+        let own = signer == act.user && !matches!(kind, Kind::Unsuspend(_));
+        if !own {
+            self.must_be(signer, Role::Custodian)?;
+        }
+        let key = self
+            .keys
+            .get_mut(&act.authenticator)
+            .ok_or(Lie::UnknownKey)?;
+        if key.user != act.user {
+            return Err(Lie::NotTheSigners);
+        }
+        let life = &mut key.life;
+        match kind {
+            Kind::Revoke(_) if life.revoked_at.is_none() => life.revoked_at = Some(entry.seq),
+            Kind::Suspend(_) if life.live_at(entry.seq) => life.suspensions.push((entry.seq, None)),
+            Kind::Unsuspend(_) if life.revoked_at.is_none() => match life.suspensions.last_mut() {
+                Some((_, end @ None)) => *end = Some(entry.seq),
+                _ => return Err(Lie::KeyState),
+            },
+            _ => return Err(Lie::KeyState),
+        }
+        Ok(())
+    }
+
+    fn distrusted(&mut self, entry: &Entry, distrusted: &Distrusted) -> Result<(), Lie> {
+        let key = self
+            .keys
+            .get_mut(&distrusted.authenticator)
+            .ok_or(Lie::UnknownKey)?;
+        if !key.life.live_at(entry.seq) {
+            return Err(Lie::KeyState);
+        }
+        key.life.suspensions.push((entry.seq, None));
+        Ok(())
+    }
+}
+
+fn check_invitation(
+    person: &Person,
+    entry: &Entry,
+    signed: &Signed,
+    enrol: &Enrol,
+) -> Result<(), Lie> {
+    if signed.admission.is_some() {
+        return Err(Lie::Admission);
+    }
+    if enrol.invitation != Some(person.invitation) {
+        return Err(Lie::Invitation);
+    }
+    if entry.time >= person.expires {
+        return Err(Lie::InvitationExpired);
+    }
+    Ok(())
+}

@@ -1,0 +1,589 @@
+//! A safe's rosters, replayed from its founding.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::{Approver, RosterKey, VerifiedRoster, check_new};
+use crate::decision::{
+    self, At, Cast, DecisionError, FiledAt, FilingError, KeyLife, Refusal, check_acting,
+    check_decision, check_filing, check_founding,
+};
+use crate::entry::{Entry, Event, RosterSet, Signed};
+use crate::evidence::{EvidenceError, Proved, Trust};
+use crate::hash::Hash;
+use crate::ids::{AuthenticatorId, RequestId, SafeId, UserId};
+use crate::json::Value;
+use crate::people::{Lie, People};
+use crate::roster::RosterLimit;
+use crate::statement::{
+    Acceptance, Approval, Kind, NewApprover, NewRoster, Purpose, Request, Role,
+};
+
+/// One epoch's part of the evidence.
+#[derive(Clone, Debug)]
+pub struct RosterStep {
+    /// The `roster.set`.
+    pub set: Proved,
+    /// The `request.filed` that it spends.
+    pub request: Proved,
+    /// The approvals, denials and acceptances of that request.
+    pub decisions: Vec<Proved>,
+}
+
+/// What shows that a roster is a safe's: entries with their proofs, each as often as it is convenient. The lists only say
+/// what to think of; entries are sorted by seq and each is judged by what it is.
+#[derive(Clone, Debug, Default)]
+pub struct RosterEvidence {
+    /// The rosters of the safe, epoch 1 to the one wanted.
+    pub rosters: Vec<RosterStep>,
+    /// `authenticator.enrolled` of every key that signed or is named, back to the first custodian's.
+    pub enrolments: Vec<Proved>,
+    /// `person.invited` of everybody concerned, entry 1 included, and every `person.roles` of theirs.
+    pub invitations: Vec<Proved>,
+    /// `authenticator.revoked`, `.suspended`, `.restored`, `.distrusted` of any of these keys.
+    pub revocations: Vec<Proved>,
+}
+
+/// Why evidence shows no roster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RosterError {
+    /// An entry is not in the ledger, or doesn't read.
+    Evidence(EvidenceError),
+    /// The entry of that seq is false.
+    False(u64, RosterLie),
+    /// There is no `roster.set` in it.
+    Empty,
+}
+
+/// Why an entry in a roster's evidence is false.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RosterLie {
+    /// About people, keys and signatures.
+    People(Lie),
+    /// The request breaks a rule of its filing.
+    Filing(FilingError),
+    /// A decision breaks a rule.
+    Decision(DecisionError),
+    /// The request can't be spent.
+    Acting(Refusal),
+    /// The roster breaks a limit.
+    Limit(RosterLimit),
+    /// A request with an id that was used before.
+    RepeatedRequest,
+    /// A request, roster or decision of another safe or purpose.
+    OtherMatter,
+    /// No such request was filed.
+    UnknownRequest,
+    /// The request was spent or ended before.
+    Settled,
+    /// An acceptance by a key that the request doesn't name, or that accepted before.
+    Acceptance,
+    /// `new` or `safe` is not what the request asked for.
+    NotAsAsked,
+    /// An approval is listed that doesn't count, or that is none of this request's.
+    ListedApproval,
+    /// Fewer approvals are listed than needed.
+    TooFewListed,
+    /// An acceptance is listed that is none of this request's.
+    ListedAcceptance,
+    /// A newly named key has not accepted, or its acceptance is not listed.
+    NotAccepted,
+    /// A named key is not enrolled, not live, not that person's, or can hold no share.
+    NamedKey,
+    /// A named person is unknown, has another name, or is no approver.
+    NamedPerson,
+    /// The time is before that of an earlier entry.
+    Time,
+}
+
+impl RosterError {
+    /// The error's name in the test vectors.
+    #[must_use]
+    pub fn code(&self) -> String {
+        match self {
+            Self::Evidence(e) => e.code(),
+            Self::Empty => "empty".into(),
+            Self::False(_, lie) => lie.code(),
+        }
+    }
+}
+
+impl RosterLie {
+    /// The lie's name in the test vectors.
+    #[must_use]
+    pub fn code(&self) -> String {
+        match self {
+            Self::People(lie) => lie.code(),
+            Self::Filing(e) => format!("filing:{}", e.code()),
+            Self::Decision(e) => format!("decision:{}", e.code()),
+            Self::Acting(e) => format!("acting:{}", e.code()),
+            Self::Limit(limit) => limit.code().into(),
+            Self::RepeatedRequest => "repeated_request".into(),
+            Self::OtherMatter => "other_matter".into(),
+            Self::UnknownRequest => "unknown_request".into(),
+            Self::Settled => "settled".into(),
+            Self::Acceptance => "acceptance".into(),
+            Self::NotAsAsked => "not_as_asked".into(),
+            Self::ListedApproval => "listed_approval".into(),
+            Self::TooFewListed => "too_few_listed".into(),
+            Self::ListedAcceptance => "listed_acceptance".into(),
+            Self::NotAccepted => "not_accepted".into(),
+            Self::NamedKey => "named_key".into(),
+            Self::NamedPerson => "named_person".into(),
+            Self::Time => "time".into(),
+        }
+    }
+}
+
+impl fmt::Display for RosterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Evidence(e) => e.fmt(f),
+            Self::Empty => write!(f, "the evidence has no roster"),
+            Self::False(seq, lie) => write!(f, "entry {seq} is false: {lie}"),
+        }
+    }
+}
+
+impl fmt::Display for RosterLie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::People(e) => return e.fmt(f),
+            Self::Filing(e) => return e.fmt(f),
+            Self::Decision(e) => return e.fmt(f),
+            Self::Acting(e) => return e.fmt(f),
+            Self::Limit(e) => return e.fmt(f),
+            Self::RepeatedRequest => "the request's id was used before",
+            Self::OtherMatter => "it is about another safe or purpose",
+            Self::UnknownRequest => "no such request was filed",
+            Self::Settled => "the request was spent or ended before",
+            Self::Acceptance => "the key was not asked, or has accepted before",
+            Self::NotAsAsked => "the roster is not the one asked for",
+            Self::ListedApproval => "an approval is listed that does not count",
+            Self::TooFewListed => "fewer approvals are listed than needed",
+            Self::ListedAcceptance => "an acceptance is listed that is not this request's",
+            Self::NotAccepted => "a newly named key has not accepted",
+            Self::NamedKey => "a named key is not a live key of that person for shares",
+            Self::NamedPerson => "a named person is not an approver of that name",
+            Self::Time => "the time went back",
+        })
+    }
+}
+
+impl std::error::Error for RosterError {}
+
+impl From<EvidenceError> for RosterError {
+    fn from(e: EvidenceError) -> Self {
+        Self::Evidence(e)
+    }
+}
+
+impl From<Lie> for RosterLie {
+    fn from(lie: Lie) -> Self {
+        Self::People(lie)
+    }
+}
+
+impl VerifiedRoster {
+    /// Checks a safe's rosters from its founding and gives the last one.
+    ///
+    /// # Errors
+    /// Any entry that is not proved, or false.
+    pub fn verify(trust: &Trust, evidence: &RosterEvidence) -> Result<Self, RosterError> {
+        Self::verify_all(trust, evidence)?
+            .pop()
+            .ok_or(RosterError::Empty)
+    }
+
+    /// As [`VerifiedRoster::verify`], giving the roster of every epoch, from 1.
+    ///
+    /// # Errors
+    /// Any entry that is not proved, or false.
+    pub fn verify_all(trust: &Trust, evidence: &RosterEvidence) -> Result<Vec<Self>, RosterError> {
+        let mut replay = Replay::new(trust);
+        for (seq, entry) in &read_all(trust, evidence)? {
+            replay
+                .apply(entry)
+                .map_err(|lie| RosterError::False(*seq, lie))?;
+        }
+        Ok(replay.finish())
+    }
+}
+
+fn read_all(
+    trust: &Trust,
+    evidence: &RosterEvidence,
+) -> Result<BTreeMap<u64, Entry>, EvidenceError> {
+    let steps = evidence.rosters.iter().flat_map(|step| {
+        [&step.set, &step.request]
+            .into_iter()
+            .chain(&step.decisions)
+    });
+    let all = steps
+        .chain(&evidence.enrolments)
+        .chain(&evidence.invitations)
+        .chain(&evidence.revocations);
+    all.map(|proved| Ok((proved.seq, trust.entry(proved)?)))
+        .collect()
+}
+
+/// A request on its way.
+struct Pending {
+    at: FiledAt,
+    leaf: Hash,
+    statement: Value,
+    request: Request,
+    new: NewRoster,
+    settled: bool,
+    casts: Vec<Cast>,
+    accepted: Vec<(u64, AuthenticatorId)>,
+}
+
+struct Replay<'a> {
+    trust: &'a Trust,
+    people: People,
+    time: i64,
+    safe: Option<SafeId>,
+    rosters: Vec<VerifiedRoster>,
+    named_keys: BTreeSet<AuthenticatorId>,
+    requests: BTreeMap<RequestId, Pending>,
+}
+
+impl<'a> Replay<'a> {
+    fn new(trust: &'a Trust) -> Self {
+        Self {
+            trust,
+            people: People::new(),
+            time: 0,
+            safe: None,
+            rosters: Vec::new(),
+            named_keys: BTreeSet::new(),
+            requests: BTreeMap::new(),
+        }
+    }
+
+    fn apply(&mut self, entry: &Entry) -> Result<(), RosterLie> {
+        if entry.time < self.time {
+            return Err(RosterLie::Time);
+        }
+        self.time = entry.time;
+        match &entry.event {
+            Event::RosterSet(set) => self.set(entry, set),
+            Event::RequestEnded(ended) => {
+                let pending = self
+                    .requests
+                    .get_mut(&ended.request)
+                    .ok_or(RosterLie::UnknownRequest)?;
+                if pending.settled {
+                    return Err(RosterLie::Settled);
+                }
+                pending.settled = true;
+                Ok(())
+            }
+            Event::Signed(signed) => match &signed.statement.kind {
+                Kind::Request(request) => self.filed(entry, signed, request),
+                Kind::Approval(approval) => self.decided(entry, signed, approval),
+                Kind::Acceptance(acceptance) => self.accepted(entry, signed, acceptance),
+                _ => Ok(self.people.apply(self.trust, entry)?),
+            },
+            _ => Ok(self.people.apply(self.trust, entry)?),
+        }
+    }
+
+    fn filed(
+        &mut self,
+        entry: &Entry,
+        signed: &Signed,
+        request: &Request,
+    ) -> Result<(), RosterLie> {
+        let requester = self.people.check_signed(self.trust, entry, signed)?;
+        let person = self.people.must_be(requester, Role::Custodian)?;
+        if person.name != request.requester_name {
+            return Err(Lie::Name.into());
+        }
+        let Purpose::Roster(roster) = &request.purpose else {
+            return Err(RosterLie::OtherMatter);
+        };
+        if *self.safe.get_or_insert(request.safe) != request.safe {
+            return Err(RosterLie::OtherMatter);
+        }
+        match self.rosters.last() {
+            None => check_founding(request, entry.time),
+            Some(in_force) => check_filing(request, in_force, in_force, entry.time),
+        }
+        .map_err(RosterLie::Filing)?;
+        let pending = Pending {
+            at: FiledAt {
+                seq: entry.seq,
+                time: entry.time,
+                requester,
+                authenticator: signed.authenticator,
+            },
+            leaf: entry.leaf,
+            statement: signed.statement.to_value(),
+            request: request.clone(),
+            new: roster.new.clone(),
+            settled: false,
+            casts: Vec::new(),
+            accepted: Vec::new(),
+        };
+        if self.requests.insert(request.request, pending).is_some() {
+            return Err(RosterLie::RepeatedRequest);
+        }
+        Ok(())
+    }
+
+    fn decided(
+        &mut self,
+        entry: &Entry,
+        signed: &Signed,
+        approval: &Approval,
+    ) -> Result<(), RosterLie> {
+        let approver = self.people.check_signed(self.trust, entry, signed)?;
+        let pending = find(&mut self.requests, approval.entry)?;
+        let named = pending.request.roster;
+        let named = self.rosters.iter().find(|roster| roster.leaf() == named);
+        let rosters: Vec<&VerifiedRoster> = named.into_iter().chain(self.rosters.last()).collect();
+        check_decision(
+            approval,
+            approver,
+            pending.leaf,
+            &pending.statement,
+            pending.settled,
+            &rosters,
+            &pending.casts,
+        )
+        .map_err(RosterLie::Decision)?;
+        pending.casts.push(Cast {
+            seq: entry.seq,
+            time: entry.time,
+            decision: approval.decision,
+            approver,
+            authenticator: signed.authenticator,
+        });
+        Ok(())
+    }
+
+    fn accepted(
+        &mut self,
+        entry: &Entry,
+        signed: &Signed,
+        acceptance: &Acceptance,
+    ) -> Result<(), RosterLie> {
+        let person = self.people.check_signed(self.trust, entry, signed)?;
+        if acceptance.authenticator != signed.authenticator {
+            return Err(Lie::Authenticator.into());
+        }
+        let pending = find(&mut self.requests, acceptance.entry)?;
+        if acceptance.subject != pending.statement {
+            return Err(RosterLie::Decision(DecisionError::Subject));
+        }
+        if pending.settled {
+            return Err(RosterLie::Settled);
+        }
+        let key = signed.authenticator;
+        let named = |approver: &NewApprover| {
+            approver.user == person && approver.authenticators.contains(&key)
+        };
+        let before = pending
+            .accepted
+            .iter()
+            .any(|(_, accepted)| *accepted == key);
+        if before || !pending.new.approvers.iter().any(named) {
+            return Err(RosterLie::Acceptance);
+        }
+        pending.accepted.push((entry.seq, key));
+        Ok(())
+    }
+
+    fn set(&mut self, entry: &Entry, set: &RosterSet) -> Result<(), RosterLie> {
+        let pending = self
+            .requests
+            .get_mut(&set.request)
+            .ok_or(RosterLie::UnknownRequest)?;
+        if set.new != pending.new || set.safe != pending.request.safe {
+            return Err(RosterLie::NotAsAsked);
+        }
+        let at = At {
+            seq: entry.seq,
+            time: entry.time,
+        };
+        let people = &self.people;
+        let keys = |id| people.key(id).map(|key| key.life.clone());
+        let in_force = self.rosters.last();
+        match in_force {
+            None => check_founding_act(pending, set, at, &keys)?,
+            Some(in_force) => check_change_act(pending, set, in_force, at, &keys)?,
+        }
+        let m = check_new(&set.new, in_force).map_err(RosterLie::Limit)?;
+        check_acceptances(pending, set, &self.named_keys)?;
+        let approvers = named_approvers(people, &set.new, entry.seq)?;
+        pending.settled = true;
+        self.named_keys = set
+            .new
+            .approvers
+            .iter()
+            .flat_map(|a| a.authenticators.iter().copied())
+            .collect();
+        self.rosters.push(VerifiedRoster {
+            ledger: self.trust.ledger(),
+            safe: set.safe,
+            epoch: set.new.epoch,
+            leaf: entry.leaf,
+            name: set.new.name.clone(),
+            drill: set.new.drill,
+            m,
+            denials: set.new.denials,
+            request_life_s: set.new.request_life_s,
+            grant_life_s: set.new.grant_life_s,
+            approvers,
+        });
+        Ok(())
+    }
+
+    /// The rosters, without the keys that were revoked by the end of the evidence.
+    fn finish(self) -> Vec<VerifiedRoster> {
+        let Self {
+            people,
+            mut rosters,
+            ..
+        } = self;
+        let good = |key: &RosterKey| {
+            people
+                .key(key.authenticator)
+                .is_some_and(|key| key.life.revoked_at.is_none())
+        };
+        for approver in rosters.iter_mut().flat_map(|roster| &mut roster.approvers) {
+            approver.authenticators.retain(good);
+        }
+        rosters
+    }
+}
+
+fn find(
+    requests: &mut BTreeMap<RequestId, Pending>,
+    leaf: Hash,
+) -> Result<&mut Pending, RosterLie> {
+    requests
+        .values_mut()
+        .find(|pending| pending.leaf == leaf)
+        .ok_or(RosterLie::UnknownRequest)
+}
+
+/// Epoch 1 needs no approvals and takes none; nobody is on a roster who could deny.
+fn check_founding_act(
+    pending: &Pending,
+    set: &RosterSet,
+    at: At,
+    keys: decision::Keys<'_>,
+) -> Result<(), RosterLie> {
+    if pending.request.roster != Hash::ZERO {
+        return Err(RosterLie::Filing(FilingError::Roster));
+    }
+    if !set.approvals.is_empty() {
+        return Err(RosterLie::ListedApproval);
+    }
+    let refusal = if pending.settled {
+        Refusal::Settled
+    } else if keys(pending.at.authenticator).is_none_or(|key: KeyLife| key.revoked_before(at.seq)) {
+        Refusal::FilingKeyRevoked
+    } else if at.time >= pending.request.expires {
+        Refusal::Expired
+    } else {
+        return Ok(());
+    };
+    Err(RosterLie::Acting(refusal))
+}
+
+fn check_change_act(
+    pending: &Pending,
+    set: &RosterSet,
+    in_force: &VerifiedRoster,
+    at: At,
+    keys: decision::Keys<'_>,
+) -> Result<(), RosterLie> {
+    if pending.request.roster != in_force.leaf() {
+        return Err(RosterLie::Filing(FilingError::Roster));
+    }
+    let tally = check_acting(
+        &pending.request,
+        &pending.at,
+        pending.settled,
+        in_force,
+        in_force,
+        &pending.casts,
+        keys,
+        at,
+    )
+    .map_err(RosterLie::Acting)?;
+    if !set.approvals.iter().all(|seq| tally.counting.contains(seq)) {
+        return Err(RosterLie::ListedApproval);
+    }
+    if u32::try_from(set.approvals.len()).unwrap_or(0) < tally.needed {
+        return Err(RosterLie::TooFewListed);
+    }
+    Ok(())
+}
+
+/// Every key newly named has accepted, and its acceptance is listed.
+fn check_acceptances(
+    pending: &Pending,
+    set: &RosterSet,
+    named_before: &BTreeSet<AuthenticatorId>,
+) -> Result<(), RosterLie> {
+    let mut listed = BTreeSet::new();
+    for seq in &set.acceptances {
+        let found = pending
+            .accepted
+            .iter()
+            .find(|(accepted, _)| accepted == seq);
+        let (_, key) = found.ok_or(RosterLie::ListedAcceptance)?;
+        listed.insert(*key);
+    }
+    let mut named = set
+        .new
+        .approvers
+        .iter()
+        .flat_map(|approver| &approver.authenticators);
+    if named.all(|key| named_before.contains(key) || listed.contains(key)) {
+        Ok(())
+    } else {
+        Err(RosterLie::NotAccepted)
+    }
+}
+
+fn named_approvers(people: &People, new: &NewRoster, seq: u64) -> Result<Vec<Approver>, RosterLie> {
+    let mut approvers = Vec::with_capacity(new.approvers.len());
+    for (place, approver) in new.approvers.iter().enumerate() {
+        let person = people
+            .must_be(approver.user, Role::Approver)
+            .map_err(|_| RosterLie::NamedPerson)?;
+        if person.name != approver.name {
+            return Err(RosterLie::NamedPerson);
+        }
+        let keys = approver.authenticators.iter();
+        let keys: Option<Vec<_>> = keys
+            .map(|id| roster_key(people, *id, approver.user, seq))
+            .collect();
+        approvers.push(Approver {
+            user: approver.user,
+            name: approver.name.clone(),
+            x: u8::try_from(place + 1).map_err(|_| RosterLie::Limit(RosterLimit::TooMany))?,
+            authenticators: keys.ok_or(RosterLie::NamedKey)?,
+        });
+    }
+    Ok(approvers)
+}
+
+fn roster_key(people: &People, id: AuthenticatorId, user: UserId, seq: u64) -> Option<RosterKey> {
+    let key = people.key(id)?;
+    if key.user != user || !key.life.live_at(seq) {
+        return None;
+    }
+    Some(RosterKey {
+        authenticator: id,
+        share_key: key.share_key?,
+        credential_id: key.credential_id.clone(),
+        public_key: key.public_key,
+    })
+}
