@@ -33,7 +33,9 @@ impl Desk {
 
     /// Whether the reader has this role ("custodian"): decides which acts a page offers, not which it accepts.
     pub fn may(&self, role: &str) -> bool {
-        self.user.as_ref().is_some_and(|user| user.roles.iter().any(|r| r == role))
+        self.user
+            .as_ref()
+            .is_some_and(|user| user.roles.iter().any(|r| r == role))
     }
 
     /// Whether `id` is the reader.
@@ -169,7 +171,10 @@ pub struct Chip {
 impl Chip {
     /// A chip of this mark with this word.
     pub fn new(mark: Mark, word: impl Into<String>) -> Self {
-        Self { mark, word: word.into() }
+        Self {
+            mark,
+            word: word.into(),
+        }
     }
 
     /// Its colour's class.
@@ -306,7 +311,9 @@ impl Pips {
 
     /// Centres of the needed places, each with whether somebody fills it.
     pub fn needed(&self) -> Vec<(u32, bool)> {
-        (0..self.need).map(|i| (8 + i * 16, i < self.held())).collect()
+        (0..self.need)
+            .map(|i| (8 + i * 16, i < self.held()))
+            .collect()
     }
 
     /// Where the rule stands.
@@ -316,7 +323,9 @@ impl Pips {
 
     /// Centres of the spare rings, behind the rule.
     pub fn spares(&self) -> Vec<u32> {
-        (0..self.spare()).map(|i| 16 + (self.need + i) * 16).collect()
+        (0..self.spare())
+            .map(|i| 16 + (self.need + i) * 16)
+            .collect()
     }
 
     /// The crosses, behind the spare rings, as paths.
@@ -334,7 +343,10 @@ impl Pips {
             Some(spare) => format!("{spare} to spare"),
             None => format!("{} missing", self.need - self.can),
         };
-        format!("{} of {} approvers can sign, {} are needed, {rest}", self.can, self.all, self.need)
+        format!(
+            "{} of {} approvers can sign, {} are needed, {rest}",
+            self.can, self.all, self.need
+        )
     }
 }
 
@@ -382,7 +394,11 @@ pub struct Fact {
 impl Fact {
     /// A label with its value.
     pub fn new(label: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { label: label.into(), value: value.into(), ..Self::default() }
+        Self {
+            label: label.into(),
+            value: value.into(),
+            ..Self::default()
+        }
     }
 
     /// The same with a link.
@@ -525,7 +541,14 @@ impl When {
         let month = if mp < 10 { mp + 3 } else { mp - 9 };
         let year = yoe + era * 400 + i64::from(month <= 2);
         let small = |n: i64| u8::try_from(n).unwrap_or(1);
-        (year, small(month), small(day), rest / 3_600, rest / 60 % 60, rest % 60)
+        (
+            year,
+            small(month),
+            small(day),
+            rest / 3_600,
+            rest / 60 % 60,
+            rest % 60,
+        )
     }
 }
 
@@ -568,7 +591,12 @@ pub struct Clock {
 impl Clock {
     /// A countdown from `now` to `end` (microseconds) out of `total_s` seconds.
     pub fn new(now: i64, end: i64, total_s: u32, label: impl Into<String>) -> Self {
-        Self { end, now, total_s, label: label.into() }
+        Self {
+            end,
+            now,
+            total_s,
+            label: label.into(),
+        }
     }
 
     /// Seconds left, not below zero.
@@ -635,7 +663,12 @@ pub struct Sentence {
 
 impl Sentence {
     /// A release: `kind` as in `sealed_as`.
-    pub fn release(who: impl Into<String>, kind: &str, name: impl Into<String>, duration_s: u32) -> Self {
+    pub fn release(
+        who: impl Into<String>,
+        kind: &str,
+        name: impl Into<String>,
+        duration_s: u32,
+    ) -> Self {
         let wants = match kind {
             "password" => "wants the password of",
             "key_pair" => "wants the key pair",
@@ -644,17 +677,42 @@ impl Sentence {
             "note" => "wants the note",
             _ => "wants the file",
         };
-        Self { who: who.into(), wants: wants.into(), what: name.into(), rest: format!("for {}", duration(duration_s)) }
+        Self {
+            who: who.into(),
+            wants: wants.into(),
+            what: name.into(),
+            rest: format!("for {}", duration(duration_s)),
+        }
     }
 
     /// A new roster: the founding at epoch 1, a change after it.
-    pub fn roster(who: impl Into<String>, safe: impl Into<String>, epoch: u32, m: u32, n: u32) -> Self {
-        let wants = if epoch == 1 { "wants to found the safe" } else { "wants to change who opens the safe" };
-        Self { who: who.into(), wants: wants.into(), what: safe.into(), rest: format!("to {m} of {n} approvers") }
+    pub fn roster(
+        who: impl Into<String>,
+        safe: impl Into<String>,
+        epoch: u32,
+        m: u32,
+        n: u32,
+    ) -> Self {
+        let wants = if epoch == 1 {
+            "wants to found the safe"
+        } else {
+            "wants to change who opens the safe"
+        };
+        Self {
+            who: who.into(),
+            wants: wants.into(),
+            what: safe.into(),
+            rest: format!("opened by {m} of {n} approvers"),
+        }
     }
 
     /// A target: where and as whom a credential is changed.
-    pub fn target(who: impl Into<String>, credential: impl Into<String>, account: &str, address: &str) -> Self {
+    pub fn target(
+        who: impl Into<String>,
+        credential: impl Into<String>,
+        account: &str,
+        address: &str,
+    ) -> Self {
         Self {
             who: who.into(),
             wants: "wants to bind".into(),
@@ -674,7 +732,11 @@ pub fn initials(name: &str) -> String {
     let mut words = name.split_whitespace().filter_map(|w| w.chars().next());
     let first = words.next();
     let last = words.next_back();
-    first.into_iter().chain(last).flat_map(char::to_uppercase).collect()
+    first
+        .into_iter()
+        .chain(last)
+        .flat_map(char::to_uppercase)
+        .collect()
 }
 
 /// A count with narrow no-break spaces: 48 219. Ids and `seq` are never grouped.
@@ -721,7 +783,10 @@ pub fn number(n: u32) -> String {
 /// The first letter large: "Three".
 pub fn capital(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
+    chars
+        .next()
+        .map(|c| c.to_uppercase().chain(chars).collect())
+        .unwrap_or_default()
 }
 
 /// "Adaeze Obi, Jun Takahashi and Priya Nair".
@@ -776,10 +841,28 @@ mod tests {
 
     #[test]
     fn pips_say_what_they_draw() {
-        let pips = Pips { need: 3, can: 4, all: 5 };
-        assert_eq!((pips.held(), pips.spare(), pips.lost(), pips.width()), (3, 1, 1, 88));
-        assert_eq!(pips.words(), "4 of 5 approvers can sign, 3 are needed, 1 to spare");
-        assert_eq!(Pips { need: 3, can: 1, all: 3 }.words(), "1 of 3 approvers can sign, 3 are needed, 2 missing");
+        let pips = Pips {
+            need: 3,
+            can: 4,
+            all: 5,
+        };
+        assert_eq!(
+            (pips.held(), pips.spare(), pips.lost(), pips.width()),
+            (3, 1, 1, 88)
+        );
+        assert_eq!(
+            pips.words(),
+            "4 of 5 approvers can sign, 3 are needed, 1 to spare"
+        );
+        assert_eq!(
+            Pips {
+                need: 3,
+                can: 1,
+                all: 3
+            }
+            .words(),
+            "1 of 3 approvers can sign, 3 are needed, 2 missing"
+        );
     }
 
     #[test]

@@ -5,8 +5,8 @@
 use askama::Template;
 
 use crate::pages::{
-    Chip, Clock, Desk, Fact, Link, Mark, Moment, Notice, Person, Pips, Ring, Sentence, Task, When, and, capital, count,
-    number,
+    Chip, Clock, Desk, Fact, Link, Mark, Moment, Notice, Person, Pips, Ring, Sentence, Task, When,
+    and, capital, count, number,
 };
 
 /// `GET /`
@@ -35,7 +35,9 @@ impl Home {
         let ready = self.mine.iter().find(|m| m.stage == Stage::Ready);
         match (self.waiting.len(), ready) {
             (0, Some(mine)) => format!("You can open {} now", mine.name),
-            (0, None) if self.mine.iter().any(|m| m.stage == Stage::Open) => "You hold something open".into(),
+            (0, None) if self.mine.iter().any(|m| m.stage == Stage::Open) => {
+                "You hold something open".into()
+            }
             (0, None) => "Nothing waits for you".into(),
             (1, _) => "One request waits for your signature".into(),
             (n, _) => format!(
@@ -69,7 +71,11 @@ pub struct Waiting {
 impl Waiting {
     /// Where the reader decides.
     pub fn href(&self) -> String {
-        format!("/requests/{}/{}", self.request, if self.accept { "accept" } else { "approve" })
+        format!(
+            "/requests/{}/{}",
+            self.request,
+            if self.accept { "accept" } else { "approve" }
+        )
     }
 }
 
@@ -131,7 +137,10 @@ impl SafeRow {
             Some(0) => "None to spare".into(),
             Some(1) => "One to spare".into(),
             Some(n) => format!("{} to spare", capital(&number(n))),
-            None => format!("{} missing", capital(&number(self.pips.need - self.pips.can))),
+            None => format!(
+                "{} missing",
+                capital(&number(self.pips.need - self.pips.can))
+            ),
         }
     }
 }
@@ -200,19 +209,35 @@ impl BreakGlass {
     /// "3 of 41 credentials that you may ask for".
     pub fn tally(&self) -> String {
         let found = u64::try_from(self.found.len()).unwrap_or(u64::MAX);
-        format!("{} of {} credentials that you may ask for", count(found), count(self.total))
+        format!(
+            "{} of {} credentials that you may ask for",
+            count(found),
+            count(self.total)
+        )
     }
 
     /// Whether this row is the chosen one.
     pub fn is_chosen(&self, found: &Found) -> bool {
-        self.chosen.as_ref().is_some_and(|c| c.credential == found.credential)
+        self.chosen
+            .as_ref()
+            .is_some_and(|c| c.credential == found.credential)
     }
 
     /// The same from a terminal.
     pub fn command(&self) -> String {
-        let name = self.chosen.as_ref().map_or("CREDENTIAL", |c| c.name.as_str());
-        let ticket = if self.ticket.is_empty() { String::new() } else { format!(" --ticket {}", shell(&self.ticket)) };
-        format!("vitrine break {} --why \"…\"{ticket} --for 15m", shell(name))
+        let name = self
+            .chosen
+            .as_ref()
+            .map_or("CREDENTIAL", |c| c.name.as_str());
+        let ticket = if self.ticket.is_empty() {
+            String::new()
+        } else {
+            format!(" --ticket {}", shell(&self.ticket))
+        };
+        format!(
+            "vitrine break {} --why \"…\"{ticket} --for 15m",
+            shell(name)
+        )
     }
 
     /// "Ask 4 approvers with key".
@@ -393,18 +418,26 @@ impl Show {
         let Ring { have, need } = self.ring;
         match self.state {
             State::Waiting if self.can_sign < need => {
-                format!("{} must sign and only {} can", capital(&number(need)), number(self.can_sign))
+                format!(
+                    "{} must sign and only {} can",
+                    capital(&number(need)),
+                    number(self.can_sign)
+                )
             }
             State::Waiting => match need.saturating_sub(have) {
                 0 => "Waiting for the last acceptance".into(),
                 1 => "Waiting for one more signature".into(),
                 n => format!("Waiting for {} more signatures", number(n)),
             },
-            State::Reached if self.release => format!("{} of {} signed", capital(&number(have)), number(need)),
+            State::Reached if self.release => {
+                format!("{} of {} signed", capital(&number(have)), number(need))
+            }
             State::Reached => "Signed. Waiting for acceptances".into(),
             State::Open if self.mine => format!("You hold {}", self.sentence.what),
             State::Open => format!("{} holds {}", self.sentence.who, self.sentence.what),
-            State::Closed if self.why.as_deref() == Some("checked_in") => format!("Checked in: {}", self.sentence.what),
+            State::Closed if self.why.as_deref() == Some("checked_in") => {
+                format!("Checked in: {}", self.sentence.what)
+            }
             State::Closed => format!("Closed on time: {}", self.sentence.what),
             State::Ended => self.over(),
             State::Refused => "Refused. Nothing was opened".into(),
@@ -423,19 +456,33 @@ impl Show {
                 "{} {} {} {}.",
                 self.sentence.who, self.sentence.wants, self.sentence.what, self.sentence.rest
             ),
-            (State::Reached, true) if self.release => "Be at the console first: it is shown once.".into(),
-            (State::Reached, false) if self.release => format!("{first} can open it now. Nobody else can."),
+            (State::Reached, true) if self.release => {
+                "Be at the console first: it is shown once.".into()
+            }
+            (State::Reached, false) if self.release => {
+                format!("{first} can open it now. Nobody else can.")
+            }
             (State::Reached, _) => "Everybody who is newly named accepts with each key.".into(),
-            (State::Open, true) => "Show it again in the browser that opened it. It ends by itself.".into(),
-            (State::Open, false) => format!("Opened at {}. It ends by itself, or when {first} checks in.", self.since.minute()),
+            (State::Open, true) => {
+                "Show it again in the browser that opened it. It ends by itself.".into()
+            }
+            (State::Open, false) => format!(
+                "Opened at {}. It ends by itself, or when {first} checks in.",
+                self.since.minute()
+            ),
             (State::Closed, _) => format!("At {}.", self.since.full()),
             (State::Ended, _) => match self.why.as_deref() {
                 Some("expired") => format!(
                     "At {}. Nothing was opened. Ask again: everybody signs anew, a signature is for one request.",
                     self.since.minute()
                 ),
-                Some("denied") => format!("At {}, for everybody. Nothing was opened. {first} can ask again.", self.since.minute()),
-                Some("superseded") => "Nothing was opened. Ask again: the new one needs new signatures.".into(),
+                Some("denied") => format!(
+                    "At {}, for everybody. Nothing was opened. {first} can ask again.",
+                    self.since.minute()
+                ),
+                Some("superseded") => {
+                    "Nothing was opened. Ask again: the new one needs new signatures.".into()
+                }
                 _ => format!("At {}. Nothing was opened.", self.since.minute()),
             },
             (State::Refused, _) => self.why.clone().unwrap_or_default(),
@@ -445,13 +492,33 @@ impl Show {
 
     /// One line under the clock: who signed last, how many are still asked.
     pub fn status(&self) -> String {
-        let signed: Vec<&str> = self.people.iter().filter(|p| p.done).map(|p| p.name.as_str()).collect();
-        let asked = self.people.iter().filter(|p| !p.done && !matches!(p.chip.mark, Mark::Failed | Mark::Ended)).count();
-        let who = if signed.is_empty() { "Nobody has signed yet.".into() } else { format!("{} signed.", and(&signed)) };
-        match asked {
+        let signed: Vec<&str> = self
+            .people
+            .iter()
+            .filter(|p| p.done)
+            .map(|p| p.name.as_str())
+            .collect();
+        let asked = self
+            .people
+            .iter()
+            .filter(|p| !p.done && !matches!(p.chip.mark, Mark::Failed | Mark::Ended))
+            .count();
+        let who = if signed.is_empty() {
+            "Nobody has signed yet.".into()
+        } else {
+            format!("{} signed.", and(&signed))
+        };
+        match if self.state == State::Waiting {
+            asked
+        } else {
+            0
+        } {
             0 => who,
             1 => format!("{who} One approver is still being asked."),
-            n => format!("{who} {} approvers are still being asked.", capital(&number(u32::try_from(n).unwrap_or(u32::MAX)))),
+            n => format!(
+                "{who} {} approvers are still being asked.",
+                capital(&number(u32::try_from(n).unwrap_or(u32::MAX)))
+            ),
         }
     }
 
@@ -483,12 +550,19 @@ impl Axis {
         let first = self.points.first().map_or(0, |p| p.at.0);
         let last = self.points.last().map_or(0, |p| p.at.0);
         let span = (last - first).max(1);
-        self.points.iter().map(|p| (8 + (p.at.0 - first) * 584 / span, p)).collect()
+        self.points
+            .iter()
+            .map(|p| (8 + (p.at.0 - first) * 584 / span, p))
+            .collect()
     }
 
     /// What the drawing says.
     pub fn words(&self) -> String {
-        let points: Vec<String> = self.points.iter().map(|p| format!("{} {}", p.text, p.at.second())).collect();
+        let points: Vec<String> = self
+            .points
+            .iter()
+            .map(|p| format!("{} {}", p.text, p.at.second()))
+            .collect();
         points.join(", ")
     }
 }
@@ -561,12 +635,20 @@ pub struct Words {
 impl Words {
     /// "Yours would be 2 of 3".
     pub fn yours(&self) -> String {
-        format!("Yours would be {} of {}", (self.ring.have + 1).min(self.ring.need.max(1)), self.ring.need)
+        format!(
+            "Yours would be {} of {}",
+            (self.ring.have + 1).min(self.ring.need.max(1)),
+            self.ring.need
+        )
     }
 
     /// "Adaeze Obi signed. After you, one more opens it."
     pub fn others(&self) -> String {
-        let signed = if self.signed.is_empty() { "Nobody has signed yet.".into() } else { format!("{} signed.", and(&self.signed)) };
+        let signed = if self.signed.is_empty() {
+            "Nobody has signed yet.".into()
+        } else {
+            format!("{} signed.", and(&self.signed))
+        };
         let rest = self.ring.need.saturating_sub(self.ring.have + 1);
         let done = match self.subject {
             Subject::Release => "opens it",
@@ -627,7 +709,10 @@ impl Accept {
 
     /// The first key that has not accepted is the next act.
     pub fn is_next(&self, key: &AcceptKey) -> bool {
-        self.keys.iter().find(|k| !k.accepted).is_some_and(|k| k.authenticator == key.authenticator)
+        self.keys
+            .iter()
+            .find(|k| !k.accepted)
+            .is_some_and(|k| k.authenticator == key.authenticator)
     }
 }
 
@@ -695,7 +780,10 @@ impl Opened {
 
 /// A word for a shell: quoted unless it is plain.
 fn shell(word: &str) -> String {
-    if word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/')) {
+    if word
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/'))
+    {
         word.into()
     } else {
         format!("'{}'", word.replace('\'', "'\\''"))

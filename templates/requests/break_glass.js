@@ -1,0 +1,116 @@
+// Finding while one types, and filing with one touch. Without script the form finds by GET and says that it cannot ask for a touch.
+
+import { askable, fileRelease } from '../lib/file.js';
+import { $, acting, begin, client, progress, show } from '../page/page.js';
+
+const form = $('ask');
+const why = $('why');
+const file = $('file');
+
+const all = (answer) => (Array.isArray(answer) ? answer : (answer.credentials ?? []));
+
+function cut(at, name, q) {
+  const i = q ? name.toLowerCase().indexOf(q.toLowerCase()) : -1;
+  if (i < 0) {
+    at.textContent = name;
+    return;
+  }
+  const mark = document.createElement('mark');
+  mark.textContent = name.slice(i, i + q.length);
+  at.replaceChildren(name.slice(0, i), mark, name.slice(i + q.length));
+}
+
+function list(found, q, chosen) {
+  const of = $('row').content.firstElementChild;
+  $('found').querySelector('.pick').replaceChildren(...found.slice(0, 20).map((c) => {
+    const li = of.cloneNode(true);
+    const input = li.querySelector('input');
+    input.value = c.credential;
+    input.disabled = askable(c).length === 0;
+    input.checked = c.credential === chosen;
+    cut(li.querySelector('.t'), c.name, q);
+    li.querySelector('.s').textContent = input.disabled ? `${c.safe_name} · nothing is sealed yet` : c.safe_name;
+    return li;
+  }));
+  show($('found').querySelector('p'), false);
+}
+
+let asked = 0;
+async function look() {
+  const q = $('q').value.trim();
+  const mine = ++asked;
+  const found = all(await (await client()).api.get(`/credentials?q=${encodeURIComponent(q)}`));
+  if (mine !== asked) return;
+  list(found, q, form.elements.c?.value);
+  $('tally').textContent = found.length === 0 ? 'Nothing is called that. Try the name of the system or of the safe.' : `${found.length} found. Arrow down chooses, Enter takes it.`;
+}
+
+const choose = () => form.requestSubmit(form.querySelector('.with-btn .btn'));
+
+begin();
+
+let timer;
+$('q').addEventListener('input', () => {
+  clearTimeout(timer);
+  timer = setTimeout(() => look().catch(() => {}), 150);
+});
+$('q').addEventListener('keydown', (event) => {
+  if (event.key !== 'ArrowDown') return;
+  const first = form.querySelector('.pick input:not(:disabled)');
+  if (!first) return;
+  event.preventDefault();
+  first.checked = true;
+  first.focus();
+});
+// A pointer chooses at once; on the keyboard arrows move and Enter takes (the form's own submit).
+$('found').addEventListener('click', (event) => {
+  if (event.detail > 0 && event.target.closest('label')?.querySelector('input:not(:disabled)')) setTimeout(choose);
+});
+
+function left() {
+  const n = 500 - [...why.value].length;
+  $('wc').textContent = `${n} characters left. It goes into the ledger as a hash and stays with the request in full.`;
+}
+
+function fault(text) {
+  const at = $('why-fault');
+  at.textContent = text;
+  show(at, Boolean(text));
+  why.setAttribute('aria-invalid', String(Boolean(text)));
+  why.setAttribute('aria-describedby', text ? 'why-fault wh wc' : 'wh wc');
+  const list = $('faults');
+  show(list, Boolean(text));
+  const li = document.createElement('li');
+  const a = document.createElement('a');
+  a.href = '#why';
+  a.textContent = text;
+  li.append(a);
+  list.replaceChildren(li);
+  if (text) why.focus();
+}
+
+async function ask() {
+  const data = new FormData(form);
+  const { api } = await client();
+  const credential = all(await api.get('/credentials')).find((c) => c.credential === data.get('c'));
+  progress('Touch your key now.');
+  const version = data.get('version');
+  const filed = await fileRelease(await client(), {
+    credential, version: version ? Number(version) : undefined, reason: data.get('why'), ticket: data.get('ticket')?.trim() || undefined, durationS: Number(data.get('for')) || undefined,
+  });
+  progress('Asked.');
+  location.assign(`/requests/${filed.request}`);
+}
+
+if (file) {
+  file.disabled = false;
+  why.addEventListener('input', left);
+  left();
+  if (location.hash === '#why' || !why.value) why.focus({ preventScroll: true });
+  form.addEventListener('submit', (event) => {
+    if (event.submitter !== file) return;
+    event.preventDefault();
+    fault(why.value.trim() ? '' : 'Say why. Approvers sign nothing without a reason.');
+    if (why.value.trim()) acting(file, ask, { quiet: 'Your touch signs the request, for this credential and this time only.' });
+  });
+}

@@ -1,0 +1,97 @@
+// The live quorum. Small changes are made in place; a change of state loads the page again.
+
+import { follow, path } from '../lib/api.js';
+import { holdsKey } from '../lib/open.js';
+import { Refusal } from '../lib/refusal.js';
+import { chip } from '../page/chip.js';
+import { onZero } from '../page/clock.js';
+import { $, acting, begin, client, progress, refuse } from '../page/page.js';
+import { setRing } from '../page/ring.js';
+import { and, capital, number } from '../page/words.js';
+
+const page = $('request');
+const { request, state, mine } = page.dataset;
+const need = Number(page.dataset.need);
+
+const LOOK = { signed: ['signed', 'Signed'], reading: ['reading', 'Reading'], asked: ['asked', 'Asked'], cannot: ['cannot', 'Cannot sign'] };
+const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false, timeZone: 'UTC' });
+
+function person({ user, state: how }, signed) {
+  const row = [...$('people').children].find((li) => li.dataset.user === user);
+  const look = LOOK[how];
+  if (!row || !look) return;
+  const old = row.querySelector('.chip');
+  const word = old.querySelector('.w').textContent;
+  if (word === look[1]) return;
+  const made = chip(...look);
+  if (made) old.replaceWith(made);
+  row.querySelector('.face').classList.toggle('done', how === 'signed');
+  const note = row.querySelector('.note');
+  if (how === 'signed') note.textContent = signed ? `Signed ${clock.format(signed.time / 1000)}` : 'Signed';
+  else if (how === 'reading') note.textContent = 'Reading now';
+  else if (word === 'Reading') note.textContent = 'Has read it';
+}
+
+function status(live) {
+  const names = live.signed.map((s) => s.name);
+  const asked = live.asked.filter((a) => a.state === 'asked' || a.state === 'reading').length;
+  const who = names.length ? `${and(names)} signed.` : 'Nobody has signed yet.';
+  const rest = asked === 0 ? '' : asked === 1 ? ' One approver is still being asked.' : ` ${capital(number(asked))} approvers are still being asked.`;
+  const text = who + rest;
+  if ($('status').textContent !== text) $('status').textContent = text;
+}
+
+function heading(live) {
+  if (live.state !== 'waiting') return;
+  const missing = need - live.signed.length;
+  if (missing < 1) return;
+  const can = live.asked.filter((a) => a.state !== 'cannot').length;
+  if (can < need) return;
+  const text = missing === 1 ? 'Waiting for one more signature' : `Waiting for ${number(missing)} more signatures`;
+  if ($('headline').textContent !== text) {
+    $('headline').textContent = text;
+    document.title = `${text} · Vitrine`;
+  }
+}
+
+function onLive(live) {
+  if (live.state !== state) {
+    location.reload();
+    return;
+  }
+  if (!live.asked || !live.signed) return;
+  setRing(live.signed.length);
+  for (const a of live.asked) person(a, live.signed.find((s) => s.user === a.user));
+  status(live);
+  heading(live);
+}
+
+begin();
+if (page.dataset.live === 'true') {
+  follow(request, onLive);
+  // The server ends it within moments of zero; the page then shows how.
+  onZero(() => setTimeout(() => location.reload(), 1500));
+}
+
+const open = $('open');
+if (open && mine === 'true') {
+  client().then(async (at) => {
+    if (await holdsKey(at, request)) {
+      open.disabled = false;
+      return;
+    }
+    refuse(new Refusal('other_browser', {
+      what: 'This browser does not hold the key of this request.', why: 'It was made where the request was filed, and never leaves it.', next: 'Open it there. Lost that? Withdraw and ask again.',
+    }));
+    progress('');
+  });
+  open.addEventListener('click', async () => {
+    progress('Opening…');
+    const done = await acting(open, async () => {
+      const at = await client();
+      await at.api.post(path`/requests/${request}/open`);
+      return true;
+    }, { quiet: 'Nothing was opened.' });
+    if (done) location.assign(`/requests/${request}/opened`);
+  });
+}

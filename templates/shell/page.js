@@ -1,0 +1,4 @@
+// Pages with nothing of their own to do.
+import { begin } from '../page/page.js';
+
+begin();
