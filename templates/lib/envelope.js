@@ -3,9 +3,10 @@
 import { concat, equal, fromB64u, fromHex, hex } from './bytes.js';
 import * as canonical from './canonical.js';
 import { H, label } from './hash.js';
+import { checkShare, combine, ShareError } from './share.js';
 import { is } from './statement.js';
 
-/** Thrown for an envelope that is malformed, is another one, or does not open. */
+/** Thrown for an envelope that is malformed or does not open. `code` as in quorum/vectors/README.md. */
 export class EnvelopeError extends Error {
   constructor(code, message) {
     super(message);
@@ -64,7 +65,7 @@ export async function parseEnvelope(input) {
 export function unpad(padded) {
   let end = padded.length - 1;
   while (end >= 0 && padded[end] === 0) end--;
-  if (padded.length === 0 || padded.length % 64 !== 0 || end < 0 || padded[end] !== 0x80 || padded.length - end > 64) throw new EnvelopeError('padding', 'the padding is malformed');
+  if (padded.length === 0 || padded.length % 64 !== 0 || end < 0 || padded[end] !== 0x80 || padded.length - end > 64) throw new EnvelopeError('bad_padding', 'the padding is malformed');
   return padded.slice(0, end);
 }
 
@@ -79,16 +80,40 @@ export async function openEnvelope(envelope, q, h) {
     const ikm = await crypto.subtle.importKey('raw', both, 'HKDF', false, ['deriveBits', 'deriveKey']);
     const hkdf = (thing) => ({ name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(), info: concat(label(thing), envelope.ctx) });
     const committed = new Uint8Array(await crypto.subtle.deriveBits(hkdf('key-commitment'), ikm, 256));
-    if (!equal(committed, envelope.keyCommitment)) throw new EnvelopeError('key_commitment', 'the halves make another key than the one sealed with');
+    if (!equal(committed, envelope.keyCommitment)) throw new EnvelopeError('wrong_key', 'the halves make another key than the one sealed with');
     k = await crypto.subtle.deriveKey(hkdf('secret-key'), ikm, { name: 'AES-GCM', length: 256 }, false, ['decrypt']);
     try {
       padded = new Uint8Array(await crypto.subtle.decrypt({ name: 'AES-GCM', iv: envelope.nonce, additionalData: envelope.ctx, tagLength: 128 }, k, envelope.body));
     } catch {
-      throw new EnvelopeError('body', 'the stored secret is not the one that was sealed');
+      throw new EnvelopeError('wrong_body', 'the stored secret is not the one that was sealed');
     }
     return unpad(padded);
   } finally {
     both.fill(0);
     padded?.fill(0);
+  }
+}
+
+/**
+ * From shares [{x, share}] and h to the plaintext: each share is checked in the order given, then m of them are combined.
+ * A ShareError for a wrong share carries its `x`. Shares and halves are wiped.
+ */
+export async function openWith(envelope, shares, h) {
+  const { m } = envelope.header;
+  try {
+    const seen = new Set();
+    for (const { x, share } of shares) {
+      try {
+        if (seen.has(x)) throw new ShareError('repeated_share', 'two shares have one place');
+        await checkShare(envelope.ctx, x, share, envelope.shareCommitments);
+      } catch (error) {
+        throw Object.assign(error, { x });
+      }
+      seen.add(x);
+    }
+    if (shares.length < m) throw new ShareError('too_few_shares', 'fewer shares than are needed');
+    return await openEnvelope(envelope, combine(shares.slice(0, m)), h);
+  } finally {
+    for (const { share } of shares) share.fill(0);
   }
 }

@@ -4,11 +4,11 @@
 import { fromB64u, fromHex, fromUtf8, wire } from './bytes.js';
 import { path } from './api.js';
 import * as canonical from './canonical.js';
-import { EnvelopeError, openEnvelope } from './envelope.js';
+import { EnvelopeError, openWith } from './envelope.js';
 import { envelopeOf } from './evidence.js';
 import { parseEntry, proveUnder } from './ledger.js';
 import { Refusal } from './refusal.js';
-import { combine, openDeliveredShare, openHalf } from './share.js';
+import { openDeliveredShare, openHalf } from './share.js';
 import { challenge, parse } from './statement.js';
 
 const tampered = (why, cause) => new Refusal('tampered', { what: 'Refused. What was delivered is not what was sealed.', why, next: 'This is no outage. Call a custodian.', cause });
@@ -78,15 +78,12 @@ export async function open(client, request) {
     const names = wrong.map((w) => w.name ?? w.approver).join(', ');
     throw Object.assign(tampered(wrong.length ? `The share of ${names} is not the one that was sealed.` : 'Fewer shares were delivered than are needed.'), { wrong });
   }
-  let q;
   let plaintext;
   try {
-    q = combine(good.slice(0, m));
-    plaintext = await openEnvelope(envelope, q, await openHalf(kept, fromB64u(opening.h), fromHex(entry.leaf), envelope.ctx));
+    plaintext = await openWith(envelope, good, await openHalf(kept, fromB64u(opening.h), fromHex(entry.leaf), envelope.ctx));
   } catch (cause) {
     throw tampered(cause instanceof EnvelopeError ? `${cause.message}.` : 'The delivered half does not open.', cause);
   } finally {
-    q?.fill(0);
     good.forEach((g) => g.share.fill(0));
   }
   let text = null;

@@ -26,6 +26,11 @@ export async function x25519(raw) {
   }
 }
 
+async function hmac(keyBytes, data) {
+  const key = await crypto.subtle.importKey('raw', keyBytes, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
+  return new Uint8Array(await crypto.subtle.sign('HMAC', key, data));
+}
+
 /**
  * The share key of one authenticator of one person on one ledger. The PRF output is wiped.
  * @param {Uint8Array} prfOutput 32 bytes
@@ -34,13 +39,16 @@ export async function x25519(raw) {
 export async function shareKey(prfOutput, { credentialId, ledger, user }) {
   if (prfOutput.length !== 32) throw new TypeError('a PRF output has 32 bytes');
   const info = concat(label('share-key'), canonical.encode({ credential_id: credentialId, ledger, user }));
+  let prk;
   let raw;
   try {
-    const ikm = await crypto.subtle.importKey('raw', prfOutput, 'HKDF', false, ['deriveBits']);
-    raw = new Uint8Array(await crypto.subtle.deriveBits({ name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(), info }, ikm, 256));
+    // HKDF of one block written out (RFC 5869): some WebCrypto refuses an info above 1024 bytes, and a credential id may have 1023.
+    prk = await hmac(new Uint8Array(32), prfOutput);
+    raw = await hmac(prk, concat(info, Uint8Array.of(1)));
     return await x25519(raw);
   } finally {
     prfOutput.fill(0);
+    prk?.fill(0);
     raw?.fill(0);
   }
 }

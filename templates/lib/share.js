@@ -7,8 +7,10 @@ import { H, label } from './hash.js';
 
 const suite = new CipherSuite(KEM_DHKEM_X25519_HKDF_SHA256, KDF_HKDF_SHA256, AEAD_AES_256_GCM);
 const ENC = 32;
+const TAG = 16;
+const SHARE = 32;
 
-/** Thrown when a sealed message does not open, or a share is not the one committed to. */
+/** Thrown when a sealed message does not open, or a share is not the one committed to. `code` as in quorum/vectors/README.md. */
 export class ShareError extends Error {
   constructor(code, message) {
     super(message);
@@ -26,16 +28,22 @@ export async function hpkeSeal(publicKey, info, aad, plaintext) {
 
 /** Opens enc || ciphertext with a key *pair*: a non-extractable private key alone can't tell its public half. */
 export async function hpkeOpen({ privateKey, publicKey }, info, aad, message) {
-  if (message.length < ENC + 16) throw new ShareError('sealed', 'the sealed message is too short');
   try {
+    if (message.length < ENC + TAG) throw new TypeError('too short');
     return await suite.Open({ privateKey, publicKey }, message.subarray(0, ENC), message.subarray(ENC), { info, aad });
   } catch {
-    throw new ShareError('sealed', 'the sealed message does not open with this key');
+    throw new ShareError('not_for_this_key', 'the sealed message does not open with this key');
   }
 }
 
-const place = (x) => {
-  if (!Number.isInteger(x) || x < 1 || x > 100) throw new ShareError('place', 'a share has a place from 1 to 100');
+/** As `hpkeOpen`, for what must be 32 bytes: a share, or h. */
+async function open32(pair, info, aad, message) {
+  if (message.length !== ENC + SHARE + TAG) throw new ShareError('not_for_this_key', 'the sealed message has another length');
+  return hpkeOpen(pair, info, aad, message);
+}
+
+const place = (x, n = 100) => {
+  if (!Number.isInteger(x) || x < 1 || x > n) throw new ShareError('no_such_place', 'no share has this place');
   return Uint8Array.of(x);
 };
 
@@ -44,15 +52,15 @@ export const commitment = (ctx, x, share) => H('share-commitment', ctx, place(x)
 
 /** Throws a ShareError unless `share` is the one committed to at place x. `commitments` are 32-byte arrays in order of x. */
 export async function checkShare(ctx, x, share, commitments) {
-  place(x);
-  const given = commitments[x - 1];
-  if (share.length !== 32 || !given || !equal(await commitment(ctx, x, share), given)) throw new ShareError('commitment', 'the share is not the one that was sealed');
+  place(x, commitments.length);
+  if (share.length !== SHARE || !equal(await commitment(ctx, x, share), commitments[x - 1])) throw new ShareError('wrong_share', 'the share is not the one that was sealed');
 }
 
 /** Opens one approver's own share envelope; the share is checked. */
 export async function openShare(pair, { approver, authenticator, x, sealed }, ctx, commitments) {
+  place(x, commitments.length);
   const aad = canonical.encode({ approver, authenticator, x });
-  const share = await hpkeOpen(pair, concat(label('share-envelope'), ctx), aad, sealed);
+  const share = await open32(pair, concat(label('share-envelope'), ctx), aad, sealed);
   await checkShare(ctx, x, share, commitments);
   return share;
 }
@@ -63,17 +71,13 @@ export const resealShare = (share, x, deliveryKey, approvalChallenge, ctx) =>
 
 /** The requester's side of `resealShare`; the share is checked. */
 export async function openDeliveredShare(pair, x, sealed, approvalChallenge, ctx, commitments) {
-  const share = await hpkeOpen(pair, concat(label('release-share'), approvalChallenge), concat(ctx, place(x)), sealed);
+  const share = await open32(pair, concat(label('release-share'), approvalChallenge), concat(ctx, place(x, commitments.length)), sealed);
   await checkShare(ctx, x, share, commitments);
   return share;
 }
 
 /** The server's half, delivered under the leaf of `release.opened`. */
-export async function openHalf(pair, sealed, leaf, ctx) {
-  const half = await hpkeOpen(pair, concat(label('release-h'), leaf), ctx, sealed);
-  if (half.length !== 32) throw new ShareError('sealed', 'the half has another length');
-  return half;
-}
+export const openHalf = (pair, sealed, leaf, ctx) => open32(pair, concat(label('release-h'), leaf), ctx, sealed);
 
 /** The box that proves a share key at enrolment: the 32 bytes to send back. */
 export const openBox = (pair, box, { ledger, user }) => hpkeOpen(pair, concat(label('enrol-box'), canonical.encode({ ledger, user })), new Uint8Array(), box);
@@ -102,15 +106,16 @@ function inverse(a) {
 /** The 32-byte secret at 0 of the polynomial through `shares` [{x, share}]; exactly m of them, checked before. */
 export function combine(shares) {
   const places = shares.map(({ x }) => place(x)[0]);
-  if (shares.length === 0 || new Set(places).size !== places.length) throw new ShareError('place', 'two shares have one place');
-  const out = new Uint8Array(32);
+  if (shares.length === 0) throw new ShareError('too_few_shares', 'no shares');
+  if (new Set(places).size !== places.length) throw new ShareError('repeated_share', 'two shares have one place');
+  const out = new Uint8Array(SHARE);
   shares.forEach(({ share }, i) => {
-    if (share.length !== 32) throw new ShareError('commitment', 'a share has 32 bytes');
+    if (share.length !== SHARE) throw new ShareError('wrong_share', 'a share has 32 bytes');
     let factor = 1;
     places.forEach((xj, j) => {
       if (j !== i) factor = multiply(factor, multiply(xj, inverse(xj ^ places[i])));
     });
-    for (let k = 0; k < 32; k++) out[k] ^= multiply(share[k], factor);
+    for (let k = 0; k < SHARE; k++) out[k] ^= multiply(share[k], factor);
   });
   return out;
 }

@@ -70,17 +70,18 @@ export async function openStore(factory = globalThis.indexedDB) {
       const end = finished(tx);
       const request = tx.objectStore(store).get(key);
       let value;
+      let thrown;
       request.onsuccess = () => {
         try {
           value = change(request.result);
           if (value !== undefined) tx.objectStore(store).put(value, key);
         } catch (cause) {
-          value = Promise.reject(cause);
+          thrown = { cause };
           tx.abort();
         }
       };
       await end.catch((cause) => {
-        if (!(value instanceof Promise)) throw cause;
+        throw thrown ? thrown.cause : cause;
       });
       return value;
     },

@@ -19,9 +19,9 @@ test('combining: any m of n at places beyond 1, 2, 3; m-1 or a mixture give noth
   assert.notDeepEqual(Buffer.from(combine(shares.slice(2, 4))), q);
   const swapped = [{ ...shares[2], x: 5 }, { ...shares[3], x: 4 }, shares[4]];
   assert.notDeepEqual(Buffer.from(combine(swapped)), q);
-  assert.throws(() => combine([shares[0], shares[0], shares[1]]), { code: 'place' });
-  assert.throws(() => combine([{ ...shares[0], x: 0 }]), { code: 'place' });
-  assert.throws(() => combine([]), { code: 'place' });
+  assert.throws(() => combine([shares[0], shares[0], shares[1]]), { code: 'repeated_share' });
+  assert.throws(() => combine([{ ...shares[0], x: 0 }]), { code: 'no_such_place' });
+  assert.throws(() => combine([]), { code: 'too_few_shares' });
 });
 
 test('sealing and opening, with the public key of a non-extractable pair', async () => {
@@ -43,7 +43,7 @@ test('sealing and opening, with the public key of a non-extractable pair', async
   assert.equal(Buffer.from(await hpkeOpen(pair, info, aad, sealed)).toString(), 'hello');
   const other = await x25519(randomBytes(32));
   for (const [k, i, a, s] of [[other, info, aad, sealed], [pair, aad, aad, sealed], [pair, info, info, sealed], [pair, info, aad, sealed.map((b, n) => (n === 40 ? b ^ 1 : b))], [pair, info, aad, sealed.subarray(0, 47)]]) {
-    await assert.rejects(hpkeOpen(k, i, a, s), { code: 'sealed' });
+    await assert.rejects(hpkeOpen(k, i, a, s), { code: 'not_for_this_key' });
   }
   for (let i = 0; i < 5; i++) {
     const { d, x } = generateKeyPairSync('x25519').privateKey.export({ format: 'jwk' });
@@ -63,16 +63,16 @@ test('a share from envelope to requester: context, place, approver, authenticato
   const sealed = await hpkeSeal(mine.publicBytes, info, canonical.encode(who), e.shares[4].share);
   const share = await openShare(mine, { ...who, sealed }, parsed.ctx, parsed.shareCommitments);
   assert.deepEqual(Buffer.from(share), Buffer.from(e.shares[4].share));
-  for (const change of [{ approver: newId() }, { authenticator: newId() }, { x: 4 }]) await assert.rejects(openShare(mine, { ...who, sealed, ...change }, parsed.ctx, parsed.shareCommitments), { code: 'sealed' });
-  await assert.rejects(openShare(mine, { ...who, sealed }, L('header', 'other'), parsed.shareCommitments), { code: 'sealed' });
+  for (const change of [{ approver: newId() }, { authenticator: newId() }, { x: 4 }]) await assert.rejects(openShare(mine, { ...who, sealed, ...change }, parsed.ctx, parsed.shareCommitments), { code: 'not_for_this_key' });
+  await assert.rejects(openShare(mine, { ...who, sealed }, L('header', 'other'), parsed.shareCommitments), { code: 'not_for_this_key' });
 
   const challenge = randomBytes(32);
   const resealed = await resealShare(share, 5, delivery.publicBytes, challenge, parsed.ctx);
   assert.deepEqual(Buffer.from(await openDeliveredShare(delivery, 5, resealed, challenge, parsed.ctx, parsed.shareCommitments)), Buffer.from(share));
-  await assert.rejects(openDeliveredShare(delivery, 5, resealed, randomBytes(32), parsed.ctx, parsed.shareCommitments), { code: 'sealed' });
-  await assert.rejects(openDeliveredShare(delivery, 6, resealed, challenge, parsed.ctx, parsed.shareCommitments), { code: 'sealed' });
+  await assert.rejects(openDeliveredShare(delivery, 5, resealed, randomBytes(32), parsed.ctx, parsed.shareCommitments), { code: 'not_for_this_key' });
+  await assert.rejects(openDeliveredShare(delivery, 6, resealed, challenge, parsed.ctx, parsed.shareCommitments), { code: 'not_for_this_key' });
   const wrong = await resealShare(e.shares[3].share, 5, delivery.publicBytes, challenge, parsed.ctx);
-  await assert.rejects(openDeliveredShare(delivery, 5, wrong, challenge, parsed.ctx, parsed.shareCommitments), { code: 'commitment' });
+  await assert.rejects(openDeliveredShare(delivery, 5, wrong, challenge, parsed.ctx, parsed.shareCommitments), { code: 'wrong_share' });
   for (const x of [0, 8, 101, 1.5]) await assert.rejects(checkShare(parsed.ctx, x, share, parsed.shareCommitments));
 });
 
@@ -86,17 +86,17 @@ test('opening an envelope: halves, context, body, padding', async () => {
   }
   const e = sealEnvelope(header(), Buffer.from('x'));
   const q = () => new Uint8Array(e.q);
-  await assert.rejects(openEnvelope(await parseEnvelope(e.text), q(), randomBytes(32)), { code: 'key_commitment' });
+  await assert.rejects(openEnvelope(await parseEnvelope(e.text), q(), randomBytes(32)), { code: 'wrong_key' });
   const value = JSON.parse(e.text);
   for (const k of ['credential', 'safe']) {
     const other = await parseEnvelope(canonical.text({ ...value, header: { ...value.header, [k]: newId() } }));
-    await assert.rejects(openEnvelope(other, q(), new Uint8Array(e.h)), { code: 'key_commitment' });
+    await assert.rejects(openEnvelope(other, q(), new Uint8Array(e.h)), { code: 'wrong_key' });
   }
   const body = Buffer.from(value.body, 'base64url');
   body[3] ^= 1;
-  await assert.rejects(openEnvelope(await parseEnvelope(canonical.text({ ...value, body: body.toString('base64url') })), q(), new Uint8Array(e.h)), { code: 'body' });
-  for (const bad of [new Uint8Array(64), new Uint8Array(0), new Uint8Array(63).fill(0x80), new Uint8Array(64).fill(1)]) assert.throws(() => unpad(bad), { code: 'padding' });
-  assert.throws(() => unpad(new Uint8Array(128).fill(0x80, 3, 4)), { code: 'padding' });
+  await assert.rejects(openEnvelope(await parseEnvelope(canonical.text({ ...value, body: body.toString('base64url') })), q(), new Uint8Array(e.h)), { code: 'wrong_body' });
+  for (const bad of [new Uint8Array(64), new Uint8Array(0), new Uint8Array(63).fill(0x80), new Uint8Array(64).fill(1)]) assert.throws(() => unpad(bad), { code: 'bad_padding' });
+  assert.throws(() => unpad(new Uint8Array(128).fill(0x80, 3, 4)), { code: 'bad_padding' });
 });
 
 test('a malformed envelope', async () => {
@@ -116,10 +116,10 @@ test('the half and the box', async () => {
   const [leaf, ctx, h] = [randomBytes(32), randomBytes(32), randomBytes(32)];
   const sealed = await hpkeSeal(pair.publicBytes, Buffer.concat([Buffer.from('vitrine/release-h/v1\n'), leaf]), ctx, h);
   assert.deepEqual(Buffer.from(await openHalf(pair, sealed, leaf, ctx)), h);
-  await assert.rejects(openHalf(pair, sealed, randomBytes(32), ctx), { code: 'sealed' });
-  await assert.rejects(openHalf(pair, sealed, leaf, randomBytes(32)), { code: 'sealed' });
+  await assert.rejects(openHalf(pair, sealed, randomBytes(32), ctx), { code: 'not_for_this_key' });
+  await assert.rejects(openHalf(pair, sealed, leaf, randomBytes(32)), { code: 'not_for_this_key' });
   const of = { ledger: 'a'.repeat(64), user: newId() };
   const box = await hpkeSeal(pair.publicBytes, Buffer.from(`vitrine/enrol-box/v1\n${canonical.text(of)}`), new Uint8Array(), h);
   assert.deepEqual(Buffer.from(await openBox(pair, box, of)), h);
-  await assert.rejects(openBox(pair, box, { ...of, user: newId() }), { code: 'sealed' });
+  await assert.rejects(openBox(pair, box, { ...of, user: newId() }), { code: 'not_for_this_key' });
 });
