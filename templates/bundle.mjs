@@ -1,4 +1,5 @@
-// Bundles what the pages load into target/web (or the directory given): one script a page, one style sheet, the fonts, and a
+// Bundles what the pages load into target/web (or the directory given): one script a page, one style sheet (style/style.css),
+// pictures (style/*.svg), the fonts, and a
 // manifest {file name: SHA-256 in hex, as `sha256sum` prints it}. Same input, same bytes. Files of earlier runs are removed.
 //
 //   node templates/bundle.mjs [DIR]
@@ -14,7 +15,7 @@ const templates = path.dirname(fileURLToPath(import.meta.url));
 const root = path.dirname(templates);
 const out = path.resolve(process.argv[2] ?? path.join(root, 'target', 'web'));
 const require = createRequire(import.meta.url);
-const NOT_PAGES = new Set(['lib', 'style']);
+const NOT_PAGES = new Set(['lib', 'page', 'style']);
 
 const sorted = async (dir) => (await readdir(dir, { withFileTypes: true }).catch(() => [])).sort((a, b) => (a.name < b.name ? -1 : 1));
 
@@ -41,11 +42,12 @@ async function scripts() {
 
 async function style() {
   const dir = path.join(templates, 'style');
-  const files = (await sorted(dir)).filter((f) => f.name.endsWith('.css'));
-  if (files.length === 0) return [];
-  const contents = files.map((f) => `@import "./${f.name}";`).join('\n');
-  const { outputFiles } = await build({ ...common, stdin: { contents, resolveDir: dir, loader: 'css' }, outfile: path.join(out, 'style.css'), target: 'esnext', external: ['/assets/*', '*.woff2'] });
-  return outputFiles.map((f) => [path.basename(f.path), f.contents]);
+  const files = await sorted(dir);
+  const pictures = files.filter((f) => f.name.endsWith('.svg')).map(async (f) => [f.name, await readFile(path.join(dir, f.name))]);
+  const found = await Promise.all(pictures);
+  if (!files.some((f) => f.name === 'style.css')) return found;
+  const { outputFiles } = await build({ ...common, entryPoints: [path.join(dir, 'style.css')], outdir: out, target: 'esnext', external: ['/assets/*'] });
+  return [...found, ...outputFiles.map((f) => [path.basename(f.path), f.contents])];
 }
 
 async function fonts() {
@@ -63,6 +65,6 @@ async function fonts() {
 const files = (await Promise.all([scripts(), style(), fonts()])).flat().sort(([a], [b]) => (a < b ? -1 : 1));
 const manifest = Object.fromEntries(files.map(([name, bytes]) => [name, createHash('sha256').update(bytes).digest('hex')]));
 await mkdir(out, { recursive: true });
-for (const f of await sorted(out)) if (f.isFile() && /\.(?:js|css|woff2)$/.test(f.name) && !Object.hasOwn(manifest, f.name)) await rm(path.join(out, f.name));
+for (const f of await sorted(out)) if (f.isFile() && /\.(?:js|css|svg|woff2)$/.test(f.name) && !Object.hasOwn(manifest, f.name)) await rm(path.join(out, f.name));
 await Promise.all(files.map(([name, bytes]) => writeFile(path.join(out, name), bytes)));
 await writeFile(path.join(out, 'manifest.json'), JSON.stringify(manifest, null, 1) + '\n');

@@ -8,7 +8,7 @@ const UV = 0x04;
 const BE = 0x08;
 const BS = 0x10;
 
-/** Thrown for an assertion that is not valid; `code` names the rule. */
+/** Thrown for an assertion that is not valid; `code` names the rule, as in quorum/vectors. */
 export class AssertionError extends Error {
   constructor(code, message) {
     super(message);
@@ -52,7 +52,7 @@ function clientData(bytes) {
 
 /** The 64 bytes r || s of a strict DER ECDSA-Sig-Value for P-256. */
 export function rawSignature(der) {
-  const bad = () => new AssertionError('signature', 'the signature is not strict DER');
+  const bad = () => new AssertionError('der', 'the signature is not strict DER');
   const integer = (at) => {
     const length = der[at + 1];
     const end = at + 2 + length;
@@ -87,7 +87,7 @@ export async function verify(rp, publicKey, challenge, assertion) {
   if (data.challenge !== b64u(challenge)) throw new AssertionError('challenge', 'the key signed another challenge');
   if (typeof data.origin !== 'string' || !rp.origins.includes(data.origin)) throw new AssertionError('origin', 'signed at another origin');
   if (Object.hasOwn(data, 'crossOrigin') && data.crossOrigin !== false) throw new AssertionError('cross_origin', 'signed inside another site');
-  if (Object.hasOwn(data, 'topOrigin')) throw new AssertionError('cross_origin', 'signed inside another site');
+  if (Object.hasOwn(data, 'topOrigin')) throw new AssertionError('top_origin', 'signed inside another site');
 
   const auth = assertion.authenticatorData;
   if (auth.length < 37) throw new AssertionError('authenticator_data', 'authenticator data is too short');
@@ -95,17 +95,17 @@ export async function verify(rp, publicKey, challenge, assertion) {
   const flags = auth[32];
   if (!(flags & UP)) throw new AssertionError('user_present', 'nobody touched the key');
   if (!(flags & UV)) throw new AssertionError('user_verified', 'the key did not verify its person');
-  if (flags & (BE | BS)) throw new AssertionError('backup', 'the key can be copied');
+  if (flags & (BE | BS)) throw new AssertionError('backed_up', 'the key can be copied');
 
-  if (publicKey.length !== 65 || publicKey[0] !== 4) throw new AssertionError('public_key', 'not a P-256 point');
   const signature = rawSignature(assertion.signature);
+  if (publicKey.length !== 65 || publicKey[0] !== 4) throw new AssertionError('key', 'not a P-256 point');
   let good = false;
   try {
     const key = await crypto.subtle.importKey('raw', publicKey, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['verify']);
     const signed = concat(auth, await sha256(assertion.clientDataJson));
     good = await crypto.subtle.verify({ name: 'ECDSA', hash: 'SHA-256' }, key, signature, signed);
   } catch {
-    throw new AssertionError('public_key', 'not a P-256 point');
+    throw new AssertionError('key', 'not a P-256 point');
   }
   if (!good) throw new AssertionError('signature', 'the signature does not verify');
   return { counter: new DataView(auth.buffer, auth.byteOffset + 33, 4).getUint32(0) };

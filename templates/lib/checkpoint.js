@@ -14,7 +14,7 @@ export class CheckpointError extends Error {
 
 /** Parses a C2SP verifier key `<name>+<8 hex>+<base64>`; its key id is checked. */
 export async function verifierKey(vkey) {
-  const bad = () => new CheckpointError('verifier_key', 'not an Ed25519 verifier key');
+  const bad = () => new CheckpointError('keys', 'not an Ed25519 verifier key');
   const match = /^([^+\s]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/.exec(vkey);
   if (!match) throw bad();
   let raw;
@@ -71,17 +71,18 @@ export function parseNote(note) {
 export async function verifyNote(note, name, keys) {
   const parsed = parseNote(note);
   if (parsed.name !== name) throw new CheckpointError('origin', 'the checkpoint is of another ledger');
-  let good = 0;
+  const seen = new Set();
   for (const line of parsed.signatures) {
     const key = keys.find((k) => k.name === line.name && k.id === line.id);
     if (!key) continue;
+    if (seen.has(key)) throw new CheckpointError('signature', 'a checkpoint key signed twice');
     const imported = await crypto.subtle.importKey('raw', key.publicKey, { name: 'Ed25519' }, false, ['verify']);
     if (line.signature.length !== 64 || !(await crypto.subtle.verify({ name: 'Ed25519' }, imported, line.signature, parsed.body))) {
       throw new CheckpointError('signature', 'a checkpoint signature does not verify');
     }
-    good++;
+    seen.add(key);
   }
-  if (good === 0) throw new CheckpointError('unsigned', 'no checkpoint key of this ledger signed');
+  if (seen.size === 0) throw new CheckpointError('unsigned', 'no checkpoint key of this ledger signed');
   return { size: parsed.size, root: parsed.root };
 }
 

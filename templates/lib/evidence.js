@@ -119,12 +119,13 @@ export async function checkEvidence({ evidence, pins, now, requestId }) {
   if (!foundingGiven) throw stop('founding', 'The founding entry is not shown.');
 
   // 1 and 2: the ledger is the one this device knows, its newest checkpoint verifies and extends what was seen.
-  const vault = await trust({ note: evidence.checkpoint, consistency: evidence.consistency, founding: foundingGiven }, pins);
+  const vault = await trust({ note: evidence.checkpoint, consistency: evidence.consistency, founding: foundingGiven, key_changes: evidence.key_changes }, pins);
 
   // 3: everything shown is included under it, the filing first.
   const entryAt = await proveAll(vault, evidence);
   const filed = entryAt(roles.request, 'request.filed');
   const request = statementOf(filed, vault.ledger);
+  if (request.purpose === 'roster' && !is.roster(request.new)) throw stop('roster_malformed', 'The roster asked for is outside its bounds.');
   if (requestId !== undefined && request.request !== requestId) throw stop('another_request', 'The request shown is not the one that this page was opened for.');
 
   // 4: the requester's signature, and the key behind it.

@@ -41,7 +41,9 @@ const hashes = (list) => {
 
 /**
  * Checks founding, checkpoint and memory (checks 1 and 2), then remembers the checkpoint.
- * @param {{note: string, consistency: string[], founding: {seq: number, entry: string, proof: string[]}}} given
+ * @param {{note: string, consistency: string[], founding: {seq: number, entry: string, proof: string[]}, key_changes?: object[]}} given
+ *   `key_changes`: for each `checkpoint_keys.changed`, in order, `{entry: {seq, entry, proof}, note, consistency}`: its proof under the
+ *   checkpoint `note` of the tree that ends with it, by an old key, and the proof from there to the next of them, else to `given.note`
  * @param {ReturnType<typeof import('./pins.js').pinsOver>} pins
  */
 export async function trust(given, pins) {
@@ -55,9 +57,11 @@ export async function trust(given, pins) {
   let checkpoint;
   let keys;
   try {
-    keys = await Promise.all(vkeys.map(verifierKey));
-    if (keys.length < 1 || keys.length > 3 || keys.some((k) => k.name !== name)) throw new Error('founding keys');
+    keys = await keysOf(vkeys, name);
+    let older = null;
+    for (const change of given.key_changes ?? []) [keys, older] = await changed(change, name, keys, older);
     checkpoint = await verifyNote(given.note, name, keys);
+    if (older) await follows(older, checkpoint);
   } catch (cause) {
     throw stop('checkpoint', `The checkpoint does not verify: ${cause.message}.`, { cause });
   }
@@ -83,6 +87,27 @@ export async function trust(given, pins) {
     }
   };
   return { ...vault, prove, read };
+}
+
+async function keysOf(vkeys, name) {
+  if (!Array.isArray(vkeys) || vkeys.length < 1 || vkeys.length > 3) throw new Error('there are 1 to 3 checkpoint keys');
+  const keys = await Promise.all(vkeys.map(verifierKey));
+  if (keys.some((k) => k.name !== name)) throw new Error('a checkpoint key of another ledger');
+  return keys;
+}
+
+const follows = async (older, { size, root }) => {
+  if (!(await consistent(older.size, older.root, size, root, hashes(older.consistency)))) throw new Error('it does not extend the one that changed its keys');
+};
+
+// One `checkpoint_keys.changed`: the tree that ends with it carries a checkpoint by the old keys (FORMATS.md 5).
+async function changed({ entry: { seq, entry: text, proof }, note, consistency }, name, keys, before) {
+  const tree = await verifyNote(note, name, keys);
+  if (before) await follows(before, tree);
+  const entry = await parseEntry(wireBytes(text));
+  const last = entry.event === 'checkpoint_keys.changed' && entry.seq === seq && tree.size === seq + 1;
+  if (!last || !(await included(fromHex(entry.leaf), seq, tree.size, hashes(proof), tree.root))) throw new Error('a change of its keys is not proved');
+  return [await keysOf(entry.data.checkpoint_keys, name), { ...tree, consistency }];
 }
 
 const notIncluded = (seq) => stop('entry_not_included', `Entry ${seq} is not in the tree of this checkpoint.`);

@@ -15,7 +15,7 @@ export class StatementError extends Error {
 
 const ROLES = ['requester', 'approver', 'custodian', 'auditor', 'operator'];
 const KINDS = ['password', 'key_pair', 'token', 'totp', 'note', 'file'];
-const PIN = /^(?:sha256:[0-9a-f]{64}|unix|ssh:SHA256:[A-Za-z0-9+/]{43})$/;
+const PIN = /^(?:sha256:[0-9a-f]{64}|unix|ssh:SHA256:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048])$/;
 
 const bytes = (from, to = from) => (v) => {
   try {
@@ -37,7 +37,7 @@ export const is = {
   string: (v) => typeof v === 'string' && [...v].length >= 1 && [...v].length <= 200,
   integer: (v) => Number.isSafeInteger(v) && v >= 0,
   positive: (v) => Number.isSafeInteger(v) && v >= 1,
-  time: (v) => Number.isSafeInteger(v),
+  time: (v) => Number.isSafeInteger(v) && v >= 0,
   boolean: (v) => typeof v === 'boolean',
   roles: distinct((v) => ROLES.includes(v)),
   pin: (v) => typeof v === 'string' && PIN.test(v),
@@ -51,16 +51,17 @@ export const is = {
 };
 is.versions = list(object({ credential: is.id, envelope: is.hash, version: is.positive }));
 
-const approver = object({ authenticators: (v) => distinct(is.id)(v) && v.length > 0, name: is.string, user: is.id });
-const rosterShape = object({
+const approver = object({ authenticators: distinct(is.id), name: is.string, user: is.id });
+/** Whether a value has the members of a roster as `new` holds them. */
+is.rosterShape = object({
   approvers: list(approver), denials: is.positive, drill: is.boolean, epoch: is.positive, grant_life_s: is.positive,
   m: is.positive, name: is.string, request_life_s: is.positive,
 });
-/** Whether a value is a roster as `new` holds it, bounds included. */
+/** The same with the bounds of FORMATS.md 4: 2 <= m <= n <= 100 (m = 1 where `drill`), people distinct, each with a key. */
 is.roster = (v) => {
-  if (!rosterShape(v)) return false;
+  if (!is.rosterShape(v)) return false;
   const n = v.approvers.length;
-  return v.m <= n && n <= 100 && (v.m >= 2 || v.drill) && new Set(v.approvers.map((a) => a.user)).size === n;
+  return v.m <= n && n <= 100 && (v.m >= 2 || v.drill) && new Set(v.approvers.map((a) => a.user)).size === n && v.approvers.every((a) => a.authenticators.length > 0);
 };
 
 const keyAct = { must: { authenticator: is.id, user: is.id, why: is.string } };
@@ -93,7 +94,7 @@ const PURPOSES = {
     sealed_as: is.sealedAs, version: is.positive,
   },
   access: { delivery_key: is.x25519, duration_s: is.positive, epoch: is.positive, needed: is.integer, role: is.hash, role_name: is.string, target: is.id },
-  roster: { new: is.roster },
+  roster: { new: is.rosterShape },
   role: { access: is.hash, max_s: is.positive, name: is.string, needed: is.integer, previous: is.hash, target: is.id, windows: list(is.string) },
   target: { account: is.string, address: is.string, connector: is.string, credential: is.id, pin: is.pin, target: is.id },
   reseal: { delivery_key: is.x25519, versions: is.versions },
@@ -154,7 +155,7 @@ export async function build(kind, members) {
   } catch (cause) {
     throw new StatementError(cause.message);
   }
-  const why = fault(value);
+  const why = fault(value) ?? (value.purpose === 'roster' && !is.roster(value.new) ? 'a roster outside its bounds' : null);
   if (why) throw new StatementError(why);
   return { kind, value: canonical.parse(text), text, challenge: await challenge(text) };
 }

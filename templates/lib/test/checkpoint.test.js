@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { consistent, included, parseNote, verifierKey, verifyNote } from '../checkpoint.js';
-import { CheckpointKey, consistency, inclusion, sha, treeRoot, World } from './world.js';
+import { trust } from '../ledger.js';
+import { CheckpointKey, consistency, freshPins, inclusion, sha, treeRoot, World } from './world.js';
 
 const leaves = Array.from({ length: 70 }, (_, i) => sha(Buffer.from([0, i])));
 const u8 = (list) => list.map((b) => new Uint8Array(b));
@@ -48,6 +49,7 @@ test('notes', async () => {
   const note = w.note();
   assert.equal((await verifyNote(note, w.name, keys)).size, 1);
   assert.equal((await verifyNote(w.note(1, [w.signers[1]]), w.name, keys)).size, 1);
+  await assert.rejects(verifyNote(note + w.signers[0].line(parseNote(note).body), w.name, keys), { code: 'signature' });
   const stranger = new CheckpointKey('witness.example');
   const body = parseNote(note).body;
   assert.equal((await verifyNote(note + stranger.line(body), w.name, keys)).size, 1);
@@ -61,5 +63,25 @@ test('notes', async () => {
   broken[10] ^= 1;
   await is('signature', [...lines.slice(0, 5), `\u2014 ${w.name} ${broken.toString('base64')}`, ''].join('\n'));
   for (const bad of [note.slice(0, -1), note.replace('\n\n', '\next\n\n'), note.replace('\n1\n', '\n01\n'), note.replace('\n1\n', '\n-1\n'), note.replace('\u2014', '-'), `${Buffer.from(body)}\n`, Buffer.from(body).toString(), '', note + '\n', note.replace('\n', '\r\n')]) await is('note', bad);
-  for (const bad of ['', w.signers[0].vkey.replace('+', '-'), w.signers[0].vkey.replace('vault', 'valut'), w.signers[0].vkey.slice(0, -4)]) await assert.rejects(verifierKey(bad), { code: 'verifier_key' });
+  for (const bad of ['', w.signers[0].vkey.replace('+', '-'), w.signers[0].vkey.replace('vault', 'valut'), w.signers[0].vkey.slice(0, -4)]) await assert.rejects(verifierKey(bad), { code: 'keys' });
+});
+
+test('a ledger whose checkpoint keys have changed', async () => {
+  const w = new World().found();
+  const old = w.signers;
+  w.append('clock.ticked', {});
+  const next = [new CheckpointKey(w.name)];
+  const seq = w.append('checkpoint_keys.changed', { checkpoint_keys: next.map((k) => k.vkey) });
+  const change = { entry: w.proved(seq), note: w.note(seq + 1, old) };
+  for (let i = 0; i < 3; i++) w.append('clock.ticked', {});
+  w.signers = next;
+  const key_changes = [{ ...change, consistency: w.consistency(seq + 1) }];
+  const given = { ...w.checkpoint(), key_changes };
+  assert.equal((await trust(given, freshPins())).size, 6);
+  const no = (more) => assert.rejects(trust({ ...given, ...more }, freshPins()), { code: 'checkpoint' });
+  await no({ key_changes: [] });
+  await no({ note: w.note(6, old) });
+  await no({ key_changes: [{ ...key_changes[0], note: w.note(seq + 1, next) }] });
+  await no({ key_changes: [{ ...key_changes[0], note: w.note(6, old), entry: w.proved(seq) }] });
+  await no({ key_changes: [{ ...key_changes[0], consistency: [] }] });
 });
