@@ -5,7 +5,6 @@ import { fromUtf8, utf8 } from './bytes.js';
 const NAME = /^[a-z][a-z0-9_]*$/;
 const DEPTH = 8;
 // U+0000-001F, U+007F, bidirectional controls, U+FEFF.
-// eslint-disable-next-line no-control-regex
 const FORBIDDEN = /[\u0000-\u001f\u007f\u202a-\u202e\u2066-\u2069\ufeff]/;
 const LONE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 
