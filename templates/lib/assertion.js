@@ -1,6 +1,7 @@
 // When an assertion is valid (FORMATS.md 4, "An assertion is valid at seq t"), apart from the key's life, which the ledger tells.
 
 import { b64u, concat, equal, fromUtf8, utf8 } from './bytes.js';
+import { LONE } from './canonical.js';
 import { sha256 } from './hash.js';
 
 const UP = 0x01;
@@ -17,19 +18,20 @@ export class AssertionError extends Error {
   }
 }
 
-/** Whether valid JSON text names a member twice in any object. */
-export function repeatsMember(source) {
+/** Whether valid JSON text names a member twice in any object, or holds half of a surrogate pair. */
+export function notStrict(source) {
   const stack = [];
   let last = '';
   for (const [token] of source.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],:]/g)) {
     const top = stack.at(-1);
+    const string = token[0] === '"' ? JSON.parse(token) : null;
+    if (string !== null && LONE.test(string)) return true;
     if (token === '{') stack.push(new Set());
     else if (token === '[') stack.push(null);
     else if (token === '}' || token === ']') stack.pop();
-    else if (token[0] === '"' && top && (last === '{' || last === ',')) {
-      const name = JSON.parse(token);
-      if (top.has(name)) return true;
-      top.add(name);
+    else if (string !== null && top && (last === '{' || last === ',')) {
+      if (top.has(string)) return true;
+      top.add(string);
     }
     last = token;
   }
@@ -46,7 +48,7 @@ function clientData(bytes) {
     throw new AssertionError('client_data', 'client data is not UTF-8 JSON');
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new AssertionError('client_data', 'client data is not an object');
-  if (repeatsMember(source)) throw new AssertionError('client_data', 'client data names a member twice');
+  if (notStrict(source)) throw new AssertionError('client_data', 'client data names a member twice, or is no text');
   return value;
 }
 

@@ -6,7 +6,8 @@ const NAME = /^[a-z][a-z0-9_]*$/;
 const DEPTH = 8;
 // U+0000-001F, U+007F, bidirectional controls, U+FEFF.
 const FORBIDDEN = /[\u0000-\u001f\u007f\u202a-\u202e\u2066-\u2069\ufeff]/;
-const LONE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
+/** Matches half of a surrogate pair. */
+export const LONE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 
 /** Thrown for a value or bytes that have no canonical form. */
 export class CanonicalError extends Error {

@@ -26,7 +26,7 @@ const bytes = (from, to = from) => (v) => {
   }
 };
 const list = (ok) => (v) => Array.isArray(v) && v.every(ok);
-const distinct = (ok) => (v) => list(ok)(v) && new Set(v).size === v.length;
+const distinct = (ok) => (v) => list(ok)(v) && new Set(v.map((item) => JSON.stringify(item))).size === v.length;
 const object = (must, may = {}) => (v) =>
   canonical.members(v, Object.keys(must), Object.keys(may)) && Object.keys(v).every((k) => (must[k] ?? may[k])(v[k]));
 
@@ -39,6 +39,8 @@ export const is = {
   positive: (v) => Number.isSafeInteger(v) && v >= 1,
   time: (v) => Number.isSafeInteger(v) && v >= 0,
   boolean: (v) => typeof v === 'boolean',
+  // A decision's subject is compared with the request, not read.
+  object: (v) => typeof v === 'object' && v !== null && !Array.isArray(v),
   roles: distinct((v) => ROLES.includes(v)),
   pin: (v) => typeof v === 'string' && PIN.test(v),
   nonce: bytes(32),
@@ -49,7 +51,7 @@ export const is = {
   bytes: bytes(0, 65536),
   sealedAs: (v) => object({ kind: (k) => KINDS.includes(k), name: is.string }, { target: is.id })(v),
 };
-is.versions = list(object({ credential: is.id, envelope: is.hash, version: is.positive }));
+is.versions = distinct(object({ credential: is.id, envelope: is.hash, version: is.positive }));
 
 const approver = object({ authenticators: distinct(is.id), name: is.string, user: is.id });
 /** Whether a value has the members of a roster as `new` holds them. */
@@ -78,8 +80,8 @@ const SHAPES = {
   revoke: keyAct,
   suspend: keyAct,
   unsuspend: keyAct,
-  approval: { must: { decision: (v) => v === 'approve' || v === 'deny', entry: is.hash, subject: (v) => isRequest(v) } },
-  acceptance: { must: { authenticator: is.id, entry: is.hash, subject: (v) => isRequest(v) } },
+  approval: { must: { decision: (v) => v === 'approve' || v === 'deny', entry: is.hash, subject: is.object } },
+  acceptance: { must: { authenticator: is.id, entry: is.hash, subject: is.object } },
   import: { must: { credential: is.id, envelope: is.hash, safe: is.id, version: is.positive } },
   setting: { must: { name: is.string, value: is.string } },
   clock: { must: { entry: is.hash, time: is.time, why: is.string } },
@@ -95,7 +97,7 @@ const PURPOSES = {
   },
   access: { delivery_key: is.x25519, duration_s: is.positive, epoch: is.positive, needed: is.integer, role: is.hash, role_name: is.string, target: is.id },
   roster: { new: is.rosterShape },
-  role: { access: is.hash, max_s: is.positive, name: is.string, needed: is.integer, previous: is.hash, target: is.id, windows: list(is.string) },
+  role: { access: is.hash, max_s: is.positive, name: is.string, needed: is.integer, previous: is.hash, target: is.id, windows: distinct(is.string) },
   target: { account: is.string, address: is.string, connector: is.string, credential: is.id, pin: is.pin, target: is.id },
   reseal: { delivery_key: is.x25519, versions: is.versions },
   destroy: { versions: is.versions },
@@ -120,8 +122,11 @@ function fault(value, { signer = true } = {}) {
   return null;
 }
 
-function isRequest(value) {
-  return value?.kind === 'request' && fault(value) === null;
+// What this page does not sign although it would parse.
+function unfit({ purpose, new: roster, subject }) {
+  if (purpose === 'roster' && !is.roster(roster)) return 'a roster outside its bounds';
+  if (subject !== undefined && (subject.kind !== 'request' || fault(subject) !== null)) return 'a subject that is no request';
+  return null;
 }
 
 /** Parses the canonical text (or bytes) of a statement of exactly this `kind`; `signer: false` is for entry 1 alone. */
@@ -155,7 +160,7 @@ export async function build(kind, members) {
   } catch (cause) {
     throw new StatementError(cause.message);
   }
-  const why = fault(value) ?? (value.purpose === 'roster' && !is.roster(value.new) ? 'a roster outside its bounds' : null);
+  const why = fault(value) ?? unfit(value);
   if (why) throw new StatementError(why);
   return { kind, value: canonical.parse(text), text, challenge: await challenge(text) };
 }

@@ -1,18 +1,20 @@
 // The vectors that the Rust crate reads too (quorum/vectors/README.md): same answers, same refusals.
 
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { verify } from '../assertion.js';
 import { b64u, fromHex, hex } from '../bytes.js';
 import * as canonical from '../canonical.js';
 import { context, openWith, parseEnvelope, unpad } from '../envelope.js';
 import { evalFirst, shareKey, x25519 } from '../prf.js';
 import { combine, commitment, openBox, openDeliveredShare, openHalf, openShare } from '../share.js';
+import { challenge, parse } from '../statement.js';
 
 const file = (name) => new URL(`../../../quorum/vectors/${name}`, import.meta.url);
 
-/** Runs every case of a file: `act` gives the bytes (or a promise of them) that an `ok` case compares. */
-function vectors(name, act) {
+/** Runs every case of a file: `act` compares what an `ok` case gives, and throws an error with the refusal's code (`coded: false`: any error). */
+function vectors(name, act, { coded = true } = {}) {
   if (!existsSync(file(name))) return;
   const { cases } = JSON.parse(readFileSync(file(name)));
   test(`${name}: ${cases.length} cases`, async () => {
@@ -22,6 +24,7 @@ function vectors(name, act) {
         .then(() => act(c))
         .then(() => null, (e) => e);
       if (c.expect === 'ok') assert.equal(error, null, `${c.name}: ${error?.stack}`);
+      else if (!coded) assert.ok(error, `${c.name}: accepted`);
       else assert.equal(error?.code, c.expect, `${c.name}: ${error?.stack ?? 'accepted'}`);
       if (c.wrong !== undefined) assert.equal(error.x, c.wrong, c.name);
     }
@@ -65,3 +68,17 @@ vectors('secret-seal.json', async (c) => {
     }
   }
 });
+
+// Canonical JSON and statements: the page refuses the same bytes, but tells people one reason for all.
+vectors('json.json', (c) => assert.equal(hex(canonical.encode(canonical.parse(fromHex(c.bytes)))), c.bytes), { coded: false });
+const REQUESTS = ['release', 'access', 'roster', 'role', 'target', 'reseal', 'destroy', 'restore'];
+for (const name of readdirSync(file('.')).filter((f) => /^statement-.*\.json$/.test(f)).sort()) {
+  const kind = name.slice('statement-'.length, -'.json'.length);
+  vectors(name, async (c) => {
+    parse(c.statement, REQUESTS.includes(kind) ? 'request' : kind);
+    is(await challenge(c.statement), c.challenge, c.name);
+  }, { coded: false });
+}
+vectors('assertion.json', (c) => verify({ rpId: c.rp_id, origins: c.origins }, fromHex(c.public_key), fromHex(c.challenge), {
+  authenticatorData: fromHex(c.authenticator_data), clientDataJson: fromHex(c.client_data_json), signature: fromHex(c.signature),
+}));
