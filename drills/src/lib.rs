@@ -1,1 +1,3 @@
-//! drills
+//! drills: rehearsals that play against a running Vitrine over HTTP, with software authenticators.
+
+pub mod key;
