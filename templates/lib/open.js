@@ -46,7 +46,7 @@ async function deliveredShares(pair, given, envelope, { statement, leaf }) {
 
 /**
  * Opens a reached request. The same call again until the end gives the same answer.
- * @returns {Promise<{plaintext: Uint8Array, text: string | null, ends: number, seq: number, entry: object, wrong: {approver: string, name: string, x: number}[], warnings: Refusal[]}>}
+ * @returns {Promise<{plaintext: Uint8Array, ends: number, seq: number, entry: object, wrong: {approver: string, name: string, x: number}[], warnings: Refusal[]}>}
  *   `wrong` names whose share was bad when enough others were good; `warnings` tell what of the ledger could not be checked now.
  *   The caller wipes `plaintext`.
  */
@@ -86,13 +86,16 @@ export async function open(client, request) {
   } finally {
     good.forEach((g) => g.share.fill(0));
   }
-  let text = null;
+  return { plaintext, ends: opening.ends, seq: entry.seq, entry, wrong, warnings };
+}
+
+/** The text of a plaintext, or null for bytes that are none. A string can't be wiped: make it where it is shown, keep it nowhere. */
+export function textOf(plaintext) {
   try {
-    text = fromUtf8(plaintext);
+    return fromUtf8(plaintext);
   } catch {
-    // Bytes that are no text: the page offers them as a file.
+    return null;
   }
-  return { plaintext, text, ends: opening.ends, seq: entry.seq, entry, wrong, warnings };
 }
 
 /** Gives it back early; the delivery key is forgotten. */

@@ -9,7 +9,7 @@ import { approve, deny, review } from '../decide.js';
 import { addKey, invitation, join } from '../enrol.js';
 import { fileRelease, fileRoster, fileTarget } from '../file.js';
 import { login } from '../login.js';
-import { checkIn, holdsKey, open, sweep } from '../open.js';
+import { checkIn, holdsKey, open, sweep, textOf } from '../open.js';
 import { hpkeSeal, resealShare } from '../share.js';
 import { invite, revokeKey, setRoles } from '../sign.js';
 import { challenge } from '../statement.js';
@@ -59,10 +59,10 @@ async function reached({ approvers = 2, ...more } = {}) {
 test('a release: file, approve twice, open; the plaintext appears only here', async () => {
   const { s, server, mara, filed } = await reached();
   const got = await open(mara, filed.request);
-  assert.equal(got.text, s.secret);
+  assert.equal(textOf(got.plaintext), s.secret);
   assert.deepEqual(got.wrong, []);
   assert.deepEqual(got.warnings, []);
-  assert.equal((await open(mara, filed.request)).text, s.secret);
+  assert.equal(textOf((await open(mara, filed.request)).plaintext), s.secret);
   const sent = server.sent.map((x) => x.body).join('\n');
   for (const canary of [s.secret, b64u(s.sealed.q), ...s.sealed.shares.map((x) => b64u(x.share)), ...[...s.w.keys.values()].flatMap((k) => k.device.credentials.map((c) => b64u(c.secret))), 'clientExtensionResults', '"prf"']) {
     assert.ok(!sent.includes(canary));
@@ -83,7 +83,7 @@ test('a wrong share is refused and its owner named; one more good share still op
   const ch = await challenge(bad.statement);
   bad.sealed = b64u(await resealShare(randomBytes(32), bad.x, fromB64u(server.filed.value.delivery_key), ch, s.sealed.ctx));
   const got = await open(mara, filed.request);
-  assert.equal(got.text, s.secret);
+  assert.equal(textOf(got.plaintext), s.secret);
   assert.deepEqual(got.wrong.map((w) => w.name), ['Ada']);
   server.shares.pop();
   await assert.rejects(open(mara, filed.request), (e) => e.code === 'tampered' && e.why.includes('Ada') && e.wrong.length === 1);
@@ -110,7 +110,7 @@ test('opening: what the server may not change', async () => {
   const { get } = mara.api;
   mara.api.get = () => get('/nowhere').catch((e) => Promise.reject(Object.assign(e, { code: 'unreachable' })));
   const late = await open(mara, filed.request);
-  assert.equal(late.text, s.secret);
+  assert.equal(textOf(late.plaintext), s.secret);
   assert.equal(late.warnings.length, 1);
 });
 
