@@ -414,6 +414,10 @@ impl Entry {
         let Value::Obj(mut from) = value else {
             return Err(EntryError::NotAnObject);
         };
+        field::no_others(
+            &from,
+            &[&["actor", "data", "event", "prev", "seq", "time", "v"]],
+        )?;
         if Number::take(&mut from, "v")? != 1 {
             return Err(EntryError::Version);
         }
@@ -423,7 +427,6 @@ impl Entry {
         let prev = Hash::take(&mut from, "prev")?;
         let name = Text::take(&mut from, "event")?;
         let data = Verbatim::take(&mut from, "data")?;
-        field::nothing_left(&from)?;
         let event = read_event(seq, &name, &data)?;
         check_actor(&actor, &event)?;
         Ok(Self {
@@ -483,10 +486,16 @@ fn read_signed(name: &str, data: &Value) -> Result<Signed, EntryError> {
         return Err(EntryError::Event(name.to_owned()));
     }
     let mut from: Object = data.as_object().cloned().unwrap_or_default();
+    let enrolled = name == "authenticator.enrolled";
+    let more: &[&str] = if enrolled {
+        &["admission", "registration"]
+    } else {
+        &[]
+    };
+    field::no_others(&from, &[&["assertion", "authenticator", "statement"], more])?;
     let text = StatementText::take(&mut from, "statement")?;
     let authenticator = AuthenticatorId::take(&mut from, "authenticator")?;
     let assertion = Assertion::take(&mut from, "assertion")?;
-    let enrolled = name == "authenticator.enrolled";
     let registration = if enrolled {
         Some(Registration::take(&mut from, "registration")?)
     } else {
@@ -497,7 +506,6 @@ fn read_signed(name: &str, data: &Value) -> Result<Signed, EntryError> {
     } else {
         None
     };
-    field::nothing_left(&from)?;
     let statement = Statement::parse(text.as_bytes()).map_err(EntryError::Statement)?;
     if event_of(&statement.kind) != Some(name) {
         return Err(EntryError::WrongKind);

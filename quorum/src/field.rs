@@ -94,15 +94,23 @@ pub(crate) trait Codec {
 
 /// A structure whose members may stand among others in the same object.
 pub(crate) trait Members: Sized {
+    /// The names of its members.
+    const NAMES: &'static [&'static str];
     fn take_members(from: &mut Object) -> Result<Self, FieldError>;
     fn put_members(&self, into: &mut Object);
 }
 
 /// Refuses what is left over once everything known was taken.
 pub(crate) fn nothing_left(from: &Object) -> Result<(), FieldError> {
-    match from.first_key_value() {
+    no_others(from, &[])
+}
+
+/// Refuses members of other names. Asked before anything is read: what is unknown comes before what is false.
+pub(crate) fn no_others(from: &Object, known: &[&[&str]]) -> Result<(), FieldError> {
+    let unknown = |name: &&String| !known.iter().any(|names| names.contains(&name.as_str()));
+    match from.keys().find(unknown) {
         None => Ok(()),
-        Some((name, _)) => Err(FieldError::here(Fault::Unknown).within(name)),
+        Some(name) => Err(FieldError::at(name, Fault::Unknown)),
     }
 }
 
@@ -111,10 +119,8 @@ pub(crate) fn read_object<M: Members>(value: &Value) -> Result<M, FieldError> {
     let Value::Obj(members) = value else {
         return Err(FieldError::here(Fault::Type));
     };
-    let mut members = members.clone();
-    let read = M::take_members(&mut members)?;
-    nothing_left(&members)?;
-    Ok(read)
+    no_others(members, &[M::NAMES])?;
+    M::take_members(&mut members.clone())
 }
 
 /// Writes a structure that is a whole object.
@@ -468,6 +474,8 @@ macro_rules! members {
         }
 
         impl $crate::field::Members for $name {
+            const NAMES: &'static [&'static str] = &[$(stringify!($field)),*];
+
             fn take_members(
                 from: &mut $crate::json::Object,
             ) -> Result<Self, $crate::field::FieldError> {

@@ -92,6 +92,17 @@ pub struct Request {
 }
 
 impl Request {
+    pub(super) const NAMES: &'static [&'static str] = &[
+        "expires",
+        "purpose",
+        "reason_commitment",
+        "request",
+        "requester_name",
+        "roster",
+        "safe",
+        "ticket",
+    ];
+
     pub(super) fn take_from(from: &mut Object) -> Result<Self, StatementError> {
         let purpose = Text::take(from, "purpose")?;
         Ok(Self {

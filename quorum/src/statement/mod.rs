@@ -15,7 +15,7 @@ pub use purpose::{
 };
 pub use words::{Decision, NotAPin, Pin, Role, SecretKind};
 
-use crate::field::{Bytes, Codec, Fault, FieldError, Members, Number, Opt, Text, nothing_left};
+use crate::field::{Bytes, Codec, Fault, FieldError, Members, Number, Opt, Text, no_others};
 use crate::hash::{Hash, labelled};
 use crate::ids::UserId;
 use crate::json::{self, JsonError, Object, Value};
@@ -211,16 +211,18 @@ impl Statement {
             return Err(StatementError::Version);
         }
         let kind = Text::take(&mut from, "kind")?;
+        let more = kind_names(&kind, &from)?;
+        let signed = signed && !matches!(kind.as_str(), "login" | "register" | "prove");
+        let signer: &[&str] = if signed { &["signer"] } else { &[] };
+        no_others(&from, &[&["ledger", "nonce"], signer, more.0, more.1])?;
         let ledger = Hash::take(&mut from, "ledger")?;
         let nonce = Bytes::<32>::take(&mut from, "nonce")?;
-        let unsigned_kind = matches!(kind.as_str(), "login" | "register" | "prove");
-        let signer = if unsigned_kind || !signed {
-            None
-        } else {
+        let signer = if signed {
             Some(UserId::take(&mut from, "signer")?)
+        } else {
+            None
         };
         let kind = read_kind(&kind, &mut from)?;
-        nothing_left(&from)?;
         Ok(Self {
             ledger,
             nonce,
@@ -273,6 +275,31 @@ impl Statement {
     pub fn challenge(&self) -> Challenge {
         challenge(&self.bytes())
     }
+}
+
+type Names = &'static [&'static str];
+
+/// The members of a kind, and of its purpose where it is a request.
+fn kind_names(kind: &str, from: &Object) -> Result<(Names, Names), StatementError> {
+    Ok(match kind {
+        "login" => (&[], &[]),
+        "register" => (&["invitation", "user"], &[]),
+        "prove" => (&["user"], &[]),
+        "invite" => (Invite::NAMES, &[]),
+        "roles" => (Roles::NAMES, &[]),
+        "enrol" => (Enrol::NAMES, &[]),
+        "revoke" | "suspend" | "unsuspend" => (KeyAct::NAMES, &[]),
+        "request" => {
+            let purpose = Text::take(&mut from.clone(), "purpose")?;
+            (Request::NAMES, Purpose::names(&purpose)?)
+        }
+        "approval" => (Approval::NAMES, &[]),
+        "acceptance" => (Acceptance::NAMES, &[]),
+        "import" => (Import::NAMES, &[]),
+        "setting" => (Setting::NAMES, &[]),
+        "clock" => (Clock::NAMES, &[]),
+        _ => return Err(StatementError::Kind),
+    })
 }
 
 fn read_kind(kind: &str, from: &mut Object) -> Result<Kind, StatementError> {

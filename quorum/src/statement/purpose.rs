@@ -44,6 +44,20 @@ impl Purpose {
         }
     }
 
+    pub(super) fn names(name: &str) -> Result<&'static [&'static str], StatementError> {
+        Ok(match name {
+            "release" => ReleasePurpose::NAMES,
+            "access" => AccessPurpose::NAMES,
+            "roster" => RosterPurpose::NAMES,
+            "role" => RolePurpose::NAMES,
+            "target" => TargetPurpose::NAMES,
+            "reseal" => ResealPurpose::NAMES,
+            "destroy" => DestroyPurpose::NAMES,
+            "restore" => RestorePurpose::NAMES,
+            _ => return Err(StatementError::Purpose),
+        })
+    }
+
     pub(super) fn take_from(name: &str, from: &mut Object) -> Result<Self, StatementError> {
         Ok(match name {
             "release" => Self::Release(Members::take_members(from)?),
