@@ -160,7 +160,7 @@ pub struct World {
     pub time: i64,
     pub players: Vec<Player>,
     pub keys: BTreeMap<AuthenticatorId, SoftKey>,
-    checkpoint_key: Ed25519KeyPair,
+    pub checkpoint_key: Ed25519KeyPair,
     ids: u8,
 }
 
@@ -182,7 +182,7 @@ impl World {
             time: 1_760_000_000 * SECOND,
             players: Vec::new(),
             keys: BTreeMap::new(),
-            checkpoint_key: Ed25519KeyPair::from_seed_unchecked(&random::<32>()).unwrap(),
+            checkpoint_key: new_checkpoint_key(),
             ids: 0,
         };
         let founded = obj([
@@ -555,22 +555,21 @@ impl World {
     // Proofs.
 
     pub fn verifier_key(&self) -> String {
-        let key = self.verifier_key_bytes();
-        let id = hex::encode(&Sha256::digest([LEDGER_NAME.as_bytes(), b"\n", &key].concat())[..4]);
-        format!("{LEDGER_NAME}+{id}+{}", STANDARD.encode(key))
-    }
-
-    fn verifier_key_bytes(&self) -> Vec<u8> {
-        [&[1], self.checkpoint_key.public_key().as_ref()].concat()
+        verifier_key(LEDGER_NAME, &self.checkpoint_key)
     }
 
     /// Signs a note's text with the checkpoint key.
     pub fn sign_note(&self, body: &str) -> String {
-        let key = self.verifier_key_bytes();
-        let id = Sha256::digest([LEDGER_NAME.as_bytes(), b"\n", &key].concat());
-        let signature = self.checkpoint_key.sign(body.as_bytes());
-        let signature = STANDARD.encode([&id[..4], signature.as_ref()].concat());
-        format!("{body}\n\u{2014} {LEDGER_NAME} {signature}\n")
+        format!(
+            "{body}\n{}",
+            signature_line(LEDGER_NAME, &self.checkpoint_key, body)
+        )
+    }
+
+    /// The text of the checkpoint of that size.
+    pub fn body_at(&self, size: u64) -> String {
+        let root = tree(&self.leaves[..size as usize]).root();
+        format!("{LEDGER_NAME}\n{size}\n{}\n", STANDARD.encode(root.0))
     }
 
     pub fn note(&self) -> String {
@@ -578,11 +577,7 @@ impl World {
     }
 
     pub fn note_at(&self, size: u64) -> String {
-        let root = tree(&self.leaves[..size as usize]).root();
-        self.sign_note(&format!(
-            "{LEDGER_NAME}\n{size}\n{}\n",
-            STANDARD.encode(root.0)
-        ))
+        self.sign_note(&self.body_at(size))
     }
 
     pub fn anchor_at(&self, size: u64) -> Anchor {
@@ -591,10 +586,15 @@ impl World {
     }
 
     pub fn proved(&self, seq: u64) -> Proved {
+        self.proved_at(seq, self.size())
+    }
+
+    /// Proved under the tree of that size.
+    pub fn proved_at(&self, seq: u64, size: u64) -> Proved {
         Proved {
             seq,
             entry: self.entries[seq as usize].clone(),
-            proof: tree(&self.leaves).inclusion(seq),
+            proof: tree(&self.leaves[..size as usize]).inclusion(seq),
         }
     }
 
@@ -614,6 +614,30 @@ impl World {
     pub fn roster(&self) -> VerifiedRoster {
         VerifiedRoster::verify(&self.trust(), &self.evidence()).unwrap()
     }
+}
+
+pub fn new_checkpoint_key() -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(&random::<32>()).unwrap()
+}
+
+fn key_bytes(name: &str, key: &Ed25519KeyPair) -> (Vec<u8>, [u8; 4]) {
+    let key = [&[1], key.public_key().as_ref()].concat();
+    let id = Sha256::digest([name.as_bytes(), b"\n", &key].concat());
+    (key, id[..4].try_into().unwrap())
+}
+
+/// C2SP's text of a key: name, id, type and point.
+pub fn verifier_key(name: &str, key: &Ed25519KeyPair) -> String {
+    let (key, id) = key_bytes(name, key);
+    format!("{name}+{}+{}", hex::encode(id), STANDARD.encode(key))
+}
+
+/// A signature line of a note, with its line feed.
+pub fn signature_line(name: &str, key: &Ed25519KeyPair, body: &str) -> String {
+    let (_, id) = key_bytes(name, key);
+    let signature = key.sign(body.as_bytes());
+    let signature = STANDARD.encode([&id, signature.as_ref()].concat());
+    format!("\u{2014} {name} {signature}\n")
 }
 
 /// A request in the ledger.
