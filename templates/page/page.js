@@ -38,7 +38,13 @@ export function refuse(error, { title } = {}) {
   if (!box) return;
   box.querySelector('[data-title]').textContent = title ?? what;
   const text = box.querySelector('[data-text]');
-  text.textContent = [title ? what : '', why, next].filter(Boolean).join(' ');
+  // A command stands between backticks.
+  text.replaceChildren(...[title ? what : '', why, next].filter(Boolean).join(' ').split('`').map((part, i) => {
+    if (i % 2 === 0) return document.createTextNode(part);
+    const code = document.createElement('code');
+    code.textContent = part;
+    return code;
+  }));
   show(text, text.textContent !== '');
   const ref = box.querySelector('[data-reference]');
   show(ref, Boolean(reference));

@@ -2,7 +2,7 @@
 
 import { follow } from '../lib/api.js';
 import { hex } from '../lib/bytes.js';
-import { checkIn, open } from '../lib/open.js';
+import { checkIn, open, textOf } from '../lib/open.js';
 import { Refusal } from '../lib/refusal.js';
 import { onZero } from '../page/clock.js';
 import { $, acting, begin, client, refuse, show } from '../page/page.js';
@@ -17,13 +17,7 @@ let bytes = null;
 let ended = false;
 
 // Text is made from the bytes where it is needed and kept nowhere.
-const text = () => {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return hex(bytes);
-  }
-};
+const text = () => textOf(bytes) ?? hex(bytes);
 
 function blank(words) {
   const span = document.createElement('span');

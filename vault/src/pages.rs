@@ -66,6 +66,11 @@ impl Task {
     pub fn now_ms(&self) -> i64 {
         self.now.div_euclid(1000)
     }
+
+    /// The same as a point in time.
+    pub fn today(&self) -> When {
+        When(self.now)
+    }
 }
 
 /// The tabs of the desk.
@@ -744,7 +749,7 @@ pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push('\u{202f}');
         }
         out.push(c);
@@ -805,7 +810,7 @@ pub fn and<S: AsRef<str>>(names: &[S]) -> String {
 pub fn groups(hex: &str) -> String {
     let mut out = String::new();
     for (i, c) in hex.chars().enumerate() {
-        if i > 0 && i % 4 == 0 {
+        if i > 0 && i.is_multiple_of(4) {
             out.push(' ');
         }
         out.push(c);

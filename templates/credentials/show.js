@@ -1,0 +1,15 @@
+// Acts of a custodian that need no touch: generate, rotate.
+
+import { acting, begin, client, progress } from '../page/page.js';
+
+begin();
+for (const button of document.querySelectorAll('button[data-post]')) {
+  button.addEventListener('click', async () => {
+    progress('Working…');
+    const done = await acting(button, async () => {
+      await (await client()).api.post(button.dataset.post);
+      return true;
+    });
+    if (done) location.reload();
+  });
+}

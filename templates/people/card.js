@@ -1,0 +1,4 @@
+import { $, begin } from '../page/page.js';
+
+begin();
+$('print').addEventListener('click', () => print());
