@@ -1,1 +1,7 @@
-fn main() {}
+//! The `vitrine` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vault::cli::run()
+}

@@ -1,0 +1,48 @@
+//! What a node is made of, for handlers.
+
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::keys::Keys;
+use crate::ledger::Ledger;
+use crate::people::attestation::TrustList;
+use crate::requests::live::Presence;
+use crate::safes::rosters::Rosters;
+
+/// The running node. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    inner: Arc<Parts>,
+}
+
+/// The parts, by name.
+pub struct Parts {
+    /// Configuration.
+    pub config: Config,
+    /// The only way to commit.
+    pub ledger: Ledger,
+    /// The HSM.
+    pub keys: Keys,
+    /// Verified rosters.
+    pub rosters: Rosters,
+    /// Which authenticators are hardware.
+    pub trust: TrustList,
+    /// Who is reading a request now.
+    pub presence: Presence,
+}
+
+impl App {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> App {
+        App {
+            inner: Arc::new(parts),
+        }
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.inner
+    }
+}

@@ -1,0 +1,1 @@
+//! Connectors: code that talks to a kind of target.

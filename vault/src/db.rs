@@ -1,0 +1,260 @@
+//! The database: SQLite by default, PostgreSQL for many nodes. One SQL text for both, through sqlx's
+//! `Any`; every place where the two differ is in this module, side by side.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Connection, Row};
+
+use crate::error::{Error, Result, Words};
+
+/// The schema, oldest first. A landed migration never changes.
+const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("../migrations/0001_founding.sql"))];
+
+/// Tables that are only ever added to.
+const APPEND_ONLY: &[&str] = &[
+    "ledger_entries",
+    "ledger_nodes",
+    "ledger_links",
+    "ledger_checkpoints",
+    "nonces",
+];
+
+/// Which database this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Embedded, one node.
+    Sqlite,
+    /// A server, any number of nodes.
+    Postgres,
+}
+
+impl Engine {
+    /// The engine that a URL names.
+    pub fn of(url: &str) -> Result<Engine> {
+        if url.starts_with("sqlite:") {
+            Ok(Engine::Sqlite)
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            Ok(Engine::Postgres)
+        } else {
+            Err(Error::invalid(
+                "Not started.",
+                "`[database] url` names neither SQLite nor PostgreSQL.",
+                "Write sqlite:///path/to/vitrine.db or postgres://role@host/database.",
+            ))
+        }
+    }
+
+    /// Begins the writer's transaction with the one lock that all writers take in turn.
+    pub(crate) async fn begin(
+        self,
+        conn: &mut AnyConnection,
+    ) -> std::result::Result<(), sqlx::Error> {
+        match self {
+            Engine::Sqlite => run(conn, "BEGIN IMMEDIATE").await,
+            Engine::Postgres => {
+                run(conn, "BEGIN").await?;
+                // The whole batch holds the head row; other nodes queue here. A node that hangs gives way.
+                run(
+                    conn,
+                    "SET LOCAL idle_in_transaction_session_timeout = '10s'",
+                )
+                .await?;
+                run(conn, "SET LOCAL lock_timeout = '5s'").await?;
+                run(conn, "SELECT size FROM ledger_head WHERE id = 1 FOR UPDATE").await
+            }
+        }
+    }
+
+    fn connection_setup(self) -> &'static [&'static str] {
+        match self {
+            Engine::Sqlite => &[
+                "PRAGMA journal_mode = WAL",
+                "PRAGMA synchronous = FULL",
+                "PRAGMA foreign_keys = ON",
+                "PRAGMA busy_timeout = 800",
+                "PRAGMA trusted_schema = OFF",
+                "PRAGMA cache_size = -4096",
+            ],
+            Engine::Postgres => &[
+                "SET statement_timeout = '10s'",
+                "SET default_transaction_isolation = 'read committed'",
+            ],
+        }
+    }
+
+    fn schema(self, text: &str) -> String {
+        match self {
+            Engine::Sqlite => text.to_owned(),
+            Engine::Postgres => text.replace(" BLOB", " BYTEA"),
+        }
+    }
+
+    fn append_only(self, table: &str) -> String {
+        match self {
+            Engine::Sqlite => format!(
+                "CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table} BEGIN SELECT RAISE(ABORT, 'append only'); END;\
+                 CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} BEGIN SELECT RAISE(ABORT, 'append only'); END;"
+            ),
+            Engine::Postgres => format!(
+                "CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} \
+                 FOR EACH STATEMENT EXECUTE FUNCTION vitrine_append_only();"
+            ),
+        }
+    }
+}
+
+async fn run(conn: &mut AnyConnection, sql: &'static str) -> std::result::Result<(), sqlx::Error> {
+    sqlx::raw_sql(sql).execute(conn).await.map(|_| ())
+}
+
+/// Readers' pool and the address for the one writer's connection.
+#[derive(Clone)]
+pub struct Db {
+    /// Readers. A read sees committed state only.
+    pub pool: AnyPool,
+    /// Which database it is.
+    pub engine: Engine,
+    url: String,
+}
+
+impl Db {
+    /// Opens the database of `url`; a SQLite file must exist unless `create`.
+    ///
+    /// # Errors
+    /// `Down` when it does not answer within five seconds.
+    pub async fn open(url: &str, create: bool) -> Result<Db> {
+        sqlx::any::install_default_drivers();
+        let engine = Engine::of(url)?;
+        let url = match engine {
+            Engine::Sqlite => format!("{url}?mode={}", if create { "rwc" } else { "rw" }),
+            Engine::Postgres => url.to_owned(),
+        };
+        let pool = AnyPoolOptions::new()
+            .max_connections(if engine == Engine::Sqlite { 4 } else { 8 })
+            .min_connections(1)
+            .acquire_timeout(Duration::from_secs(5))
+            .after_connect(move |conn, _| {
+                Box::pin(async move {
+                    for sql in engine.connection_setup() {
+                        run(conn, sql).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .connect_with(options(&url)?)
+            .await
+            .map_err(|e| unreachable_database(&e))?;
+        Ok(Db { pool, engine, url })
+    }
+
+    /// A connection of the writer's own, outside the pool.
+    pub(crate) async fn writer(&self) -> Result<AnyConnection> {
+        let mut conn = tokio::time::timeout(Duration::from_secs(5), options(&self.url)?.connect())
+            .await
+            .map_err(|_| sqlx::Error::PoolTimedOut)??;
+        for sql in self.engine.connection_setup() {
+            run(&mut conn, sql).await?;
+        }
+        Ok(conn)
+    }
+
+    /// Brings the schema up to date, in one transaction. On PostgreSQL `serving` is the role that `serve`
+    /// will use; it gets no right to change or remove what the ledger holds.
+    pub async fn migrate(&self, serving: Option<&str>) -> Result<Vec<i64>> {
+        let mut conn = self.writer().await?;
+        run(
+            &mut conn,
+            "CREATE TABLE IF NOT EXISTS migrations (id BIGINT PRIMARY KEY)",
+        )
+        .await?;
+        let mut done = Vec::new();
+        let mut tx = conn.begin().await?;
+        for (id, text) in MIGRATIONS {
+            let seen = sqlx::query("SELECT id FROM migrations WHERE id = $1")
+                .bind(*id)
+                .fetch_optional(&mut *tx)
+                .await?;
+            if seen.is_some() {
+                continue;
+            }
+            sqlx::raw_sql(AssertSqlSafe(self.engine.schema(text)))
+                .execute(&mut *tx)
+                .await?;
+            if self.engine == Engine::Postgres {
+                sqlx::raw_sql(
+                    "CREATE FUNCTION vitrine_append_only() RETURNS trigger LANGUAGE plpgsql AS \
+                     $$ BEGIN RAISE EXCEPTION 'append only'; END $$",
+                )
+                .execute(&mut *tx)
+                .await?;
+            }
+            for table in APPEND_ONLY {
+                sqlx::raw_sql(AssertSqlSafe(self.engine.append_only(table)))
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            sqlx::query("INSERT INTO migrations (id) VALUES ($1)")
+                .bind(*id)
+                .execute(&mut *tx)
+                .await?;
+            done.push(*id);
+        }
+        if let (Engine::Postgres, Some(role)) = (self.engine, serving) {
+            let role = role.replace('"', "\"\"");
+            let append_only = APPEND_ONLY.join(", ");
+            sqlx::raw_sql(AssertSqlSafe(format!(
+                "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO \"{role}\"; \
+                 REVOKE UPDATE, DELETE, TRUNCATE ON {append_only}, migrations FROM \"{role}\";"
+            )))
+            .execute(&mut *tx)
+            .await?;
+        }
+        tx.commit().await?;
+        Ok(done)
+    }
+
+    /// Refuses to serve as a role that could rewrite the ledger (promise P5).
+    pub async fn refuse_owner(&self) -> Result<()> {
+        if self.engine == Engine::Sqlite {
+            return Ok(());
+        }
+        let row = sqlx::query(
+            "SELECT CASE WHEN has_table_privilege(current_user, 'ledger_entries', 'UPDATE, DELETE, TRUNCATE') \
+             OR pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = 'ledger_entries'::regclass), 'MEMBER') \
+             THEN 1::bigint ELSE 0::bigint END",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        if row.try_get::<i64, _>(0)? == 0 {
+            return Ok(());
+        }
+        Err(Error::NotReady(Words::new(
+            "Not started.",
+            "This database role owns the ledger or may change it, so the server could rewrite its own evidence.",
+            "Put the owner in `[database] owner_url`, run `vitrine migrate`, and serve as the other role.",
+        )))
+    }
+}
+
+fn options(url: &str) -> Result<AnyConnectOptions> {
+    AnyConnectOptions::from_str(url).map_err(|e| {
+        Error::invalid(
+            "Not started.",
+            format!("`[database] url` is not valid: {e}."),
+            "Mend it in the configuration.",
+        )
+    })
+}
+
+fn unreachable_database(e: &sqlx::Error) -> Error {
+    Error::Down(
+        Words::new(
+            "Not started.",
+            "The database does not answer, or its file is missing.",
+            "Start the database, or run `vitrine init` where there was none.",
+        ),
+        e.to_string(),
+    )
+}

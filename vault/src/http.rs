@@ -1,0 +1,221 @@
+//! What every answer has in common: problem documents, headers, the origin check, cookies, assets.
+
+use actix_web::body::MessageBody;
+use actix_web::cookie::{Cookie, SameSite};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::middleware::Next;
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use serde_json::json;
+
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::people::sessions::Token;
+use crate::who::{COOKIE, PRE_COOKIE};
+
+/// What pages may load, in full (CSP level 3; Trusted Types with no policy at all).
+const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self'; connect-src 'self'; \
+    form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// Largest body that a route takes unless it says otherwise.
+pub const BODY: usize = 64 * 1024;
+
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let reference =
+            crate::b64::encode(&crate::people::sessions::random().unwrap_or_default()[..9]);
+        match self.cause() {
+            Some(cause) => tracing::error!(%reference, kind = self.kind(), %cause, "refused"),
+            None => tracing::debug!(%reference, kind = self.kind(), "refused"),
+        }
+        let mut answer = HttpResponse::build(self.status_code());
+        let response = answer
+            .content_type("application/problem+json")
+            .body(problem(self, &reference));
+        let mut response = response;
+        response.extensions_mut().insert(Refused {
+            words: self.words(),
+            status: self.status(),
+            reference,
+        });
+        response
+    }
+}
+
+/// What an error page shows, handed from the error to the middleware that knows who asked.
+pub struct Refused {
+    /// The three parts.
+    pub words: crate::error::Words,
+    /// HTTP status.
+    pub status: u16,
+    /// HTTP request id, called "Reference" on pages.
+    pub reference: String,
+}
+
+fn problem(e: &Error, reference: &str) -> String {
+    let w = e.words();
+    json!({
+        "type": format!("urn:vitrine:{}", e.kind()), "title": w.what, "detail": w.why, "next": w.next,
+        "status": e.status(), "reference": reference,
+    })
+    .to_string()
+}
+
+/// A JSON answer.
+pub fn ok(value: impl serde::Serialize) -> Result<HttpResponse> {
+    Ok(HttpResponse::Ok().json(value))
+}
+
+/// A rendered page.
+pub fn page(template: &impl askama::Template) -> Result<HttpResponse> {
+    let html = template.render().map_err(Error::internal)?;
+    Ok(HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .body(html))
+}
+
+/// JSON bodies: bounded, and a refusal that says which member is wrong.
+pub fn json_config() -> web::JsonConfig {
+    web::JsonConfig::default()
+        .limit(BODY)
+        .error_handler(|e, _| {
+            Error::invalid(
+                "Nothing was done.",
+                format!("The request is not what this address takes: {e}."),
+                "Reload the page; a program should compare with the API description.",
+            )
+            .into()
+        })
+}
+
+/// Sets a session's cookie.
+pub fn session_cookie(token: &Token) -> Cookie<'static> {
+    cookie(COOKIE, token.expose().to_string())
+}
+
+/// Sets a pre-session's cookie.
+pub fn pre_cookie(token: &Token) -> Cookie<'static> {
+    cookie(PRE_COOKIE, token.expose().to_string())
+}
+
+/// Takes a cookie back.
+pub fn forget(name: &'static str) -> Cookie<'static> {
+    let mut gone = cookie(name, String::new());
+    gone.make_removal();
+    gone
+}
+
+fn cookie(name: &'static str, value: String) -> Cookie<'static> {
+    Cookie::build(name, value)
+        .path("/")
+        .secure(true)
+        .http_only(true)
+        .same_site(SameSite::Strict)
+        .finish()
+}
+
+/// Outermost: origin check before, headers after, error pages for browsers.
+pub async fn guard(
+    req: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> std::result::Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let html = wants_html(req.request());
+    let asset = req.path().starts_with("/assets/");
+    let refused = refuse_foreign(req.request());
+    let mut response = match refused {
+        Some(e) => {
+            let answer = e.error_response();
+            req.into_response(answer).map_into_boxed_body()
+        }
+        None => match next.call(req).await {
+            Ok(r) => r.map_into_boxed_body(),
+            Err(e) => return Err(e),
+        },
+    };
+    if html {
+        let shown = response
+            .response()
+            .extensions()
+            .get::<Refused>()
+            .map(|r| (r.words.clone(), r.status, r.reference.clone()));
+        if let Some((words, status, reference)) = shown {
+            let body = crate::site::refusal(&words, status, &reference, response.request().path());
+            let (req, old) = response.into_parts();
+            let mut answer = HttpResponse::build(old.status());
+            if let (401, Method::GET) = (status, req.method().clone()) {
+                answer = HttpResponse::SeeOther();
+                answer.insert_header((header::LOCATION, crate::people::web::sign_in_url(&req)));
+            }
+            response = ServiceResponse::new(
+                req,
+                answer.content_type("text/html; charset=utf-8").body(body),
+            );
+        }
+    }
+    let headers = response.headers_mut();
+    let mut set = |name: header::HeaderName, value: &'static str| {
+        headers.insert(name, header::HeaderValue::from_static(value))
+    };
+    set(header::CONTENT_SECURITY_POLICY, CSP);
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::REFERRER_POLICY, "same-origin");
+    set(
+        header::HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    );
+    set(
+        header::HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    );
+    set(
+        header::HeaderName::from_static("permissions-policy"),
+        "publickey-credentials-get=(self), publickey-credentials-create=(self), camera=(), microphone=(), geolocation=()",
+    );
+    if !asset {
+        set(header::CACHE_CONTROL, "no-store");
+    }
+    Ok(response)
+}
+
+fn wants_html(req: &HttpRequest) -> bool {
+    !req.path().starts_with("/api/")
+        && req
+            .headers()
+            .get(header::ACCEPT)
+            .and_then(|a| a.to_str().ok())
+            .is_some_and(|a| a.contains("text/html"))
+}
+
+/// A write comes from our own pages (same Origin) or from a program (neither Origin nor fetch metadata).
+fn refuse_foreign(req: &HttpRequest) -> Option<Error> {
+    if matches!(*req.method(), Method::GET | Method::HEAD) {
+        return None;
+    }
+    let text = |name: &str| {
+        req.headers()
+            .get(name)
+            .map(|v| v.to_str().unwrap_or("?").to_owned())
+    };
+    let ours = match (text("origin"), text("sec-fetch-site")) {
+        (None, None) => true,
+        (Some(origin), site) => {
+            let app = req.app_data::<web::Data<App>>()?;
+            app.ledger
+                .founding()
+                .is_ok_and(|f| f.origins.contains(&origin))
+                && site.is_none_or(|s| s == "same-origin")
+        }
+        (None, Some(site)) => site == "same-origin",
+    };
+    (!ours).then(|| {
+        Error::forbidden(
+            "Nothing was done.",
+            "This came from another site.",
+            "Open Vitrine itself and do it there.",
+        )
+    })
+}

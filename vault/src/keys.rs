@@ -1,0 +1,451 @@
+//! The HSM, for async callers. Calls block threads of the token's own pool; here they are only waited for.
+//!
+//! Custody: `h` of each version is wrapped by a key of each token; unwrapping consumes a [`Receipt`]
+//! (promise P4) and goes to the next token when one is down (P9). Checkpoints: either token signs.
+//! Service: the connectors' own logins, which rotate without a quorum.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use audit::checkpoint::VerifierKey;
+use hsm::{HsmError, KeyKind, Pin, Select, State, Token, TokenSpec, softhsm};
+use quorum::Hash;
+use quorum::ids::KeyId;
+use quorum::secret::{HalfH, custody_aad};
+use zeroize::Zeroizing;
+
+use crate::config::{Config, TokenAt};
+use crate::error::{Error, Result, Words};
+use crate::ledger::Receipt;
+
+/// Labels of the SoftHSM tokens that a first start makes.
+pub const SOFT_TOKENS: [&str; 5] = [
+    "custody-1",
+    "custody-2",
+    "checkpoint-1",
+    "checkpoint-2",
+    "service",
+];
+
+/// Labels of keys inside tokens.
+const WRAPPING: &str = "vitrine-custody";
+const SIGNING: &str = "vitrine-checkpoint";
+const SERVICE: &str = "vitrine-service";
+
+/// One opened token and its name for people.
+struct Named {
+    name: String,
+    token: Token,
+}
+
+/// All tokens of this node.
+#[derive(Clone)]
+pub struct Keys {
+    tokens: Arc<Tokens>,
+}
+
+struct Tokens {
+    custody: Vec<Named>,
+    checkpoint: Vec<Named>,
+    service: Named,
+    soft: bool,
+}
+
+/// `h` wrapped by one key.
+#[derive(Clone)]
+pub struct Wrapped {
+    /// The key-encryption key.
+    pub key: KeyId,
+    /// IV, ciphertext, tag.
+    pub wrapped: Vec<u8>,
+}
+
+/// A checkpoint's signature and who made it.
+pub struct Signed {
+    key: VerifierKey,
+    signature: [u8; 64],
+}
+
+impl Signed {
+    /// The signed note over `body`.
+    pub fn note(&self, body: &[u8]) -> Result<String> {
+        Ok(audit::checkpoint::note(
+            body,
+            &[(&self.key, self.signature)],
+        ))
+    }
+}
+
+/// How a token is, for pages and `doctor`.
+#[derive(Clone, Debug)]
+pub struct TokenHealth {
+    /// Which one.
+    pub name: String,
+    /// Answers.
+    pub ready: bool,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+    /// Microseconds since 1970 when it came into this state.
+    pub since: i64,
+}
+
+/// Makes the SoftHSM tokens of a data directory where none are configured. The process must have been started
+/// with [`softhsm::environment`].
+pub fn provision(config: &Config) -> Result<()> {
+    if config.hsm.custody.is_empty() {
+        softhsm::provision(&config.data.join("tokens"), &SOFT_TOKENS)
+            .map_err(|e| not_started(&e.to_string()))?;
+    }
+    Ok(())
+}
+
+impl Keys {
+    /// Opens every token, and asserts the attributes of every key on them.
+    pub fn open(config: &Config) -> Result<Keys> {
+        let dir = config.data.join("tokens");
+        let soft = config.hsm.custody.is_empty();
+        let (custody, checkpoint, service) = if soft {
+            let open = |label: &str| soft_token(&dir, label);
+            (
+                vec![open("custody-1")?, open("custody-2")?],
+                vec![open("checkpoint-1")?, open("checkpoint-2")?],
+                open("service")?,
+            )
+        } else {
+            let hsm = &config.hsm;
+            let service = hsm
+                .service
+                .as_ref()
+                .ok_or_else(|| not_started("`[hsm.service]` is missing"))?;
+            (
+                hsm.custody
+                    .iter()
+                    .enumerate()
+                    .map(|(i, t)| token(&format!("custody-{}", i + 1), t))
+                    .collect::<Result<_>>()?,
+                hsm.checkpoint
+                    .iter()
+                    .enumerate()
+                    .map(|(i, t)| token(&format!("checkpoint-{}", i + 1), t))
+                    .collect::<Result<_>>()?,
+                token("service", service)?,
+            )
+        };
+        let keys = Keys {
+            tokens: Arc::new(Tokens {
+                custody,
+                checkpoint,
+                service,
+                soft,
+            }),
+        };
+        keys.refuse_unfit()?;
+        Ok(keys)
+    }
+
+    /// A key that was ever extractable, or was not made inside, stops the start.
+    fn refuse_unfit(&self) -> Result<()> {
+        for named in self.all() {
+            if let Some((key, fault)) = named.token.refused_keys().first() {
+                return Err(not_started(&format!(
+                    "token {}: key {key} is refused ({fault})",
+                    named.name
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Named> {
+        self.tokens
+            .custody
+            .iter()
+            .chain(&self.tokens.checkpoint)
+            .chain([&self.tokens.service])
+    }
+
+    /// SoftHSM, which is no HSM.
+    pub fn soft(&self) -> bool {
+        self.tokens.soft
+    }
+
+    /// Makes the keys that are missing, at founding. Returns (key, token) of new key-encryption keys.
+    pub fn found(&self) -> Result<Vec<(KeyId, String)>> {
+        let mut made = Vec::new();
+        for named in &self.tokens.custody {
+            if labelled(&named.token, WRAPPING).is_none() {
+                let key = named
+                    .token
+                    .make_wrapping_key(WRAPPING)
+                    .map_err(|e| down(&e))?;
+                made.push((ours(&key), named.name.clone()));
+            }
+        }
+        for named in &self.tokens.checkpoint {
+            if labelled(&named.token, SIGNING).is_none() {
+                named
+                    .token
+                    .make_signing_key(SIGNING)
+                    .map_err(|e| down(&e))?;
+            }
+        }
+        if labelled(&self.tokens.service.token, SERVICE).is_none() {
+            self.tokens
+                .service
+                .token
+                .make_wrapping_key(SERVICE)
+                .map_err(|e| down(&e))?;
+        }
+        Ok(made)
+    }
+
+    /// The checkpoint keys, for the founding entry.
+    pub fn checkpoint_keys(&self, name: &str) -> Result<Vec<VerifierKey>> {
+        let mut keys = Vec::new();
+        for named in &self.tokens.checkpoint {
+            let key = labelled(&named.token, SIGNING)
+                .ok_or_else(|| not_started("a checkpoint token has no key"))?;
+            let public = named.token.public_key(&key).map_err(|e| down(&e))?;
+            keys.push(VerifierKey::new(name, public).map_err(|e| not_started(&e.to_string()))?);
+        }
+        Ok(keys)
+    }
+
+    /// Wraps `h` by a key of every custody token that answers; at least one must.
+    pub async fn wrap_h(&self, h: HalfH, ctx: Hash) -> Result<Vec<Wrapped>> {
+        let tokens = self.tokens.clone();
+        blocking(move || {
+            let (mut list, mut last) = (Vec::new(), None);
+            for named in &tokens.custody {
+                let Some(key) = labelled(&named.token, WRAPPING) else { continue };
+                let aad = custody_aad(ours(&key), &ctx);
+                match named.token.wrap(&key, &aad, h.expose()) {
+                    Ok(wrapped) => list.push(Wrapped { key: ours(&key), wrapped }),
+                    Err(e) => {
+                        tracing::warn!(token = %named.name, error = %e, "a custody token did not wrap");
+                        last = Some(e);
+                    }
+                }
+            }
+            if list.is_empty() { Err(last.as_ref().map_or_else(|| not_started("no custody key"), down)) } else { Ok(list) }
+        })
+        .await
+    }
+
+    /// Unwraps `h`, once, for the opening that `receipt` proves.
+    ///
+    /// # Errors
+    /// `Down` when no token with a key of the list answers; `Tampered` when a working token refuses the bytes.
+    pub async fn unwrap_h(
+        &self,
+        receipt: Receipt,
+        list: Vec<Wrapped>,
+        ctx: Hash,
+    ) -> Result<(HalfH, Spent)> {
+        let tokens = self.tokens.clone();
+        blocking(move || {
+            let spent = Spent { seq: receipt.seq(), leaf: receipt.leaf() };
+            drop(receipt);
+            let mut last = None;
+            for named in &tokens.custody {
+                let Some(key) = labelled(&named.token, WRAPPING) else { continue };
+                let Some(item) = list.iter().find(|w| w.key == ours(&key)) else { continue };
+                let aad = custody_aad(item.key, &ctx);
+                match named.token.unwrap(&key, &aad, &item.wrapped) {
+                    Ok(bytes) => {
+                        let h = HalfH::copy_of(bytes.expose()).ok_or_else(tampered)?;
+                        return Ok((h, spent));
+                    }
+                    Err(HsmError::Tampered) => return Err(tampered()),
+                    Err(e) => {
+                        tracing::warn!(token = %named.name, error = %e, "a custody token did not unwrap");
+                        last = Some(e);
+                    }
+                }
+            }
+            Err(last.as_ref().map_or_else(|| Error::internal("no token holds a key of this version"), down))
+        })
+        .await
+    }
+
+    /// Signs a checkpoint's body with whichever token answers first in order.
+    pub async fn sign_checkpoint(&self, body: &[u8]) -> Result<Signed> {
+        let (tokens, body) = (self.tokens.clone(), body.to_vec());
+        blocking(move || {
+            let name = std::str::from_utf8(&body).ok().and_then(|b| b.lines().next()).unwrap_or_default().to_owned();
+            let mut last = None;
+            for named in &tokens.checkpoint {
+                let Some(key) = labelled(&named.token, SIGNING) else { continue };
+                match named.token.public_key(&key).and_then(|public| named.token.sign(&key, &body).map(|s| (public, s))) {
+                    Ok((public, signature)) => {
+                        let key = VerifierKey::new(&name, public).map_err(Error::internal)?;
+                        return Ok(Signed { key, signature });
+                    }
+                    Err(e) => {
+                        tracing::warn!(token = %named.name, error = %e, "a checkpoint token did not sign");
+                        last = Some(e);
+                    }
+                }
+            }
+            Err(last.as_ref().map_or_else(|| not_started("no checkpoint key"), down))
+        })
+        .await
+    }
+
+    /// Wraps a connector's own login by the service token.
+    pub async fn wrap_login(&self, aad: &[u8], login: Zeroizing<Vec<u8>>) -> Result<Vec<u8>> {
+        let (tokens, aad) = (self.tokens.clone(), aad.to_vec());
+        blocking(move || {
+            let named = &tokens.service;
+            let key = labelled(&named.token, SERVICE)
+                .ok_or_else(|| not_started("the service token has no key"))?;
+            named.token.wrap(&key, &aad, &login).map_err(|e| down(&e))
+        })
+        .await
+    }
+
+    /// Unwraps a connector's own login.
+    pub async fn unwrap_login(&self, aad: &[u8], wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        let (tokens, aad, wrapped) = (self.tokens.clone(), aad.to_vec(), wrapped.to_vec());
+        blocking(move || {
+            let named = &tokens.service;
+            let key = labelled(&named.token, SERVICE)
+                .ok_or_else(|| not_started("the service token has no key"))?;
+            match named.token.unwrap(&key, &aad, &wrapped) {
+                Ok(bytes) => Ok(Zeroizing::new(bytes.expose().to_vec())),
+                Err(HsmError::Tampered) => Err(tampered()),
+                Err(e) => Err(down(&e)),
+            }
+        })
+        .await
+    }
+
+    /// How every token is.
+    pub fn health(&self) -> Vec<TokenHealth> {
+        self.all()
+            .map(|named| {
+                let h = named.token.health();
+                let since = h
+                    .since
+                    .duration_since(std::time::UNIX_EPOCH)
+                    .unwrap_or_default()
+                    .as_micros();
+                TokenHealth {
+                    name: named.name.clone(),
+                    ready: h.state == State::Ready,
+                    last_error: h.last_error,
+                    since: i64::try_from(since).unwrap_or(i64::MAX),
+                }
+            })
+            .collect()
+    }
+
+    /// The refusal while no custody or no checkpoint token answers.
+    pub fn outage(&self) -> Error {
+        down(&HsmError::Down {
+            why: "no token answers".into(),
+        })
+    }
+
+    /// One of each sort answers: the service can work.
+    pub fn ready(&self) -> bool {
+        let up = |named: &Named| named.token.health().state == State::Ready;
+        self.tokens.custody.iter().any(up) && self.tokens.checkpoint.iter().any(up)
+    }
+}
+
+/// A receipt that was spent: what it said, worth nothing any more.
+pub struct Spent {
+    /// The entry's place.
+    pub seq: u64,
+    /// The entry's leaf.
+    pub leaf: Hash,
+}
+
+fn soft_token(dir: &Path, label: &str) -> Result<Named> {
+    let mut spec = softhsm::spec(dir, label).map_err(|e| not_started(&e.to_string()))?;
+    spec.sessions = 2;
+    spec.deadline = std::time::Duration::from_secs(3);
+    Ok(Named {
+        name: label.to_owned(),
+        token: opened(spec, label)?,
+    })
+}
+
+fn token(name: &str, at: &TokenAt) -> Result<Named> {
+    let select = match (&at.serial, &at.label, at.slot) {
+        (Some(serial), None, None) => Select::Serial(serial.clone()),
+        (None, Some(label), None) => Select::Label(label.clone()),
+        (None, None, Some(slot)) => Select::Slot(slot),
+        _ => {
+            return Err(not_started(&format!(
+                "token {name}: give exactly one of serial, label and slot"
+            )));
+        }
+    };
+    let pin =
+        Pin::from_file(&at.pin_path()).map_err(|e| not_started(&format!("token {name}: {e}")))?;
+    let mut spec = TokenSpec::new(at.module.clone(), select, pin);
+    spec.sessions = at.sessions;
+    spec.deadline = at.deadline();
+    spec.queue = at.queue;
+    Ok(Named {
+        name: name.to_owned(),
+        token: opened(spec, name)?,
+    })
+}
+
+fn opened(spec: TokenSpec, name: &str) -> Result<Token> {
+    Token::open(spec).map_err(|e| not_started(&format!("token {name}: {e}")))
+}
+
+fn labelled(token: &Token, label: &str) -> Option<hsm::KeyId> {
+    let kind = if label == SIGNING {
+        KeyKind::Signing
+    } else {
+        KeyKind::Wrapping
+    };
+    token
+        .keys()
+        .into_iter()
+        .find(|k| k.label == label && k.kind == kind)
+        .map(|k| k.id)
+}
+
+fn ours(key: &hsm::KeyId) -> KeyId {
+    KeyId::from_uuid_bytes(*key.as_bytes())
+}
+
+async fn blocking<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(f)
+        .await
+        .map_err(|_| Error::internal("an HSM call was lost"))?
+}
+
+fn not_started(why: &str) -> Error {
+    Error::NotReady(Words::new(
+        "Refused.",
+        format!("The HSM: {why}."),
+        "Run `vitrine doctor`, mend what it names, then start again.",
+    ))
+}
+
+/// A token that does not answer, which is not the same as bytes that are wrong.
+fn down(e: &HsmError) -> Error {
+    Error::Down(
+        Words::new(
+            "Nothing can be opened now.",
+            "The HSM does not answer. Your request and its signatures stay.",
+            "Run `vitrine doctor` on the server, or wait and try again.",
+        ),
+        e.to_string(),
+    )
+}
+
+fn tampered() -> Error {
+    Error::Tampered(Words::new(
+        "Refused. The stored secret is not the one that was sealed.",
+        "The HSM works and refuses these bytes: somebody changed them. This is no outage.",
+        "Call a custodian; keep the database as it is.",
+    ))
+}

@@ -1,0 +1,149 @@
+//! Signed checkpoints: made by either of the checkpoint tokens, checked against the anchor before
+//! they are signed, anchored before anybody relies on them.
+
+use std::sync::Arc;
+
+use quorum::Hash;
+use sqlx::Row;
+use tokio::sync::Mutex;
+
+use super::anchor::{Anchor, Anchored, broken};
+use super::{Ledger, audit_hash};
+use crate::error::{Error, Result, Words};
+use crate::keys::Keys;
+
+/// A signed tree head, in memory.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// Entries covered.
+    pub size: u64,
+    /// Root over them.
+    pub root: Hash,
+    /// The signed note.
+    pub note: String,
+}
+
+pub(super) struct Signer {
+    keys: Keys,
+    anchor: Anchor,
+    newest: Mutex<Option<Arc<Checkpoint>>>,
+}
+
+impl Signer {
+    pub(super) fn new(keys: Keys, anchor: Anchor) -> Signer {
+        Signer {
+            keys,
+            anchor,
+            newest: Mutex::new(None),
+        }
+    }
+}
+
+impl Ledger {
+    /// Checks at start that this database's tree extends the anchor. `adopt` names a size and root that a
+    /// person has compared, for a node without an anchor.
+    pub async fn check_anchor(&self, adopt: Option<(u64, Hash)>) -> Result<()> {
+        let founding = self.founding()?;
+        let anchor = &self.inner.signer.anchor;
+        let held = match (anchor.read()?, adopt) {
+            (Some(held), _) => held,
+            (None, Some((size, root))) => Anchored {
+                ledger: founding.ledger,
+                size,
+                root,
+            },
+            (None, None) => {
+                return Err(Error::NotReady(Words::new(
+                    "Not started.",
+                    "This node has no anchor: it cannot tell this database from an older copy of it.",
+                    "Compare size and root with another node or a signed-in page, then run `vitrine serve --adopt SIZE:ROOT`.",
+                )));
+            }
+        };
+        if held.ledger != founding.ledger {
+            return Err(broken("its founding entry is another one"));
+        }
+        self.extends(held.size, held.root).await?;
+        anchor.write(&held)
+    }
+
+    /// Refuses unless the stored tree had `root` at `size`.
+    async fn extends(&self, size: u64, root: Hash) -> Result<()> {
+        if size > self.stored_size().await? {
+            return Err(broken("entries that this node has seen are missing"));
+        }
+        if self.root_at(size).await? != root {
+            return Err(broken("entries that this node has seen are different"));
+        }
+        Ok(())
+    }
+
+    async fn stored_size(&self) -> Result<u64> {
+        let row = sqlx::query("SELECT size FROM ledger_head WHERE id = 1")
+            .fetch_optional(&self.db().pool)
+            .await?;
+        match row {
+            Some(row) => u64::try_from(row.try_get::<i64, _>(0)?).map_err(Error::internal),
+            None => Ok(0),
+        }
+    }
+
+    /// A signed checkpoint that covers entry `seq`, made now if there is none. It is anchored when this returns.
+    pub async fn covering(&self, seq: u64) -> Result<Checkpoint> {
+        let signer = &self.inner.signer;
+        let mut newest = signer.newest.lock().await;
+        if let Some(held) = newest.as_ref().filter(|c| c.size > seq) {
+            return Ok(held.as_ref().clone());
+        }
+        let signed = self.sign().await?;
+        if signed.size <= seq {
+            return Err(Error::internal(format!("entry {seq} is not durable")));
+        }
+        *newest = Some(Arc::new(signed.clone()));
+        Ok(signed)
+    }
+
+    /// The newest checkpoint, covering every entry that is durable now.
+    pub async fn checkpoint(&self) -> Result<Checkpoint> {
+        let size = self.stored_size().await?;
+        self.covering(size.saturating_sub(1)).await
+    }
+
+    async fn sign(&self) -> Result<Checkpoint> {
+        let founding = self.founding()?;
+        let anchor = &self.inner.signer.anchor;
+        let held = anchor.read()?.ok_or_else(|| broken("the anchor is gone"))?;
+        let size = self.stored_size().await?;
+        if size < held.size {
+            return Err(broken("entries that this node has seen are missing"));
+        }
+        let root = self.root_at(size).await?;
+        if !self
+            .consistent((held.size, held.root), (size, root))
+            .await?
+        {
+            return Err(broken("entries that this node has seen are different"));
+        }
+        let body = audit::checkpoint::body(&founding.name, size, &audit_hash(root));
+        let signature = self.inner.signer.keys.sign_checkpoint(&body).await?;
+        let note = signature.note(&body)?;
+        let (stored, at) = (note.clone(), i64::try_from(size).map_err(Error::internal)?);
+        self.aside(move |tx| {
+            Box::pin(async move {
+                sqlx::query("INSERT INTO ledger_checkpoints (size, note) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+                    .bind(at)
+                    .bind(stored)
+                    .execute(tx.conn())
+                    .await?;
+                Ok(())
+            })
+        })
+        .await?;
+        anchor.write(&Anchored {
+            ledger: founding.ledger,
+            size,
+            root,
+        })?;
+        Ok(Checkpoint { size, root, note })
+    }
+}

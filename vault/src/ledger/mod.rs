@@ -1,0 +1,352 @@
+//! The ledger: the only way to commit.
+//!
+//! `write` runs a job inside the one writer's transaction; the job decides, changes its rows and
+//! records its entry, and all of it lands together or not at all (promise P4). What a caller gets
+//! back is a [`Receipt`], which only this module can make and which is not `Clone`: an act that
+//! needs one (unwrapping `h`) consumes it.
+//!
+//! `aside` is the named exception for state that is no evidence: sessions, challenges, counters,
+//! pending envelopes. Nothing that grants power goes through it.
+
+pub mod anchor;
+pub mod checkpoints;
+pub mod proofs;
+pub mod view;
+pub mod web;
+mod writer;
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use quorum::Hash;
+use sqlx::Row;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::clock::Clock;
+pub(crate) use crate::convert::audit_hash;
+use crate::db::Db;
+use crate::error::{Error, Result, Words};
+
+pub use anchor::Anchor;
+pub use checkpoints::Checkpoint;
+pub use writer::{Recorded, Tx};
+
+/// Proof that an entry is durable. Made by the writer alone; spent by whoever acts on it.
+#[derive(Debug)]
+pub struct Receipt {
+    seq: u64,
+    leaf: Hash,
+    time: i64,
+}
+
+impl Receipt {
+    /// The entry's place, from 0.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The entry's leaf hash.
+    pub fn leaf(&self) -> Hash {
+        self.leaf
+    }
+
+    /// The entry's time, microseconds since 1970 UTC.
+    pub fn time(&self) -> i64 {
+        self.time
+    }
+}
+
+/// What the founding entry says, read once.
+#[derive(Clone, Debug)]
+pub struct Founding {
+    /// The ledger's name: the leaf of entry 0.
+    pub ledger: Hash,
+    /// The checkpoint origin.
+    pub name: String,
+    /// The WebAuthn relying party id.
+    pub rp_id: String,
+    /// Origins that assertions may come from.
+    pub origins: Vec<String>,
+    /// Checkpoint keys in force, C2SP verifier keys.
+    pub keys: Vec<String>,
+    /// The entry's bytes.
+    pub entry: Vec<u8>,
+}
+
+/// The ledger of this node. Cheap to clone.
+#[derive(Clone)]
+pub struct Ledger {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    db: Db,
+    clock: Clock,
+    jobs: mpsc::Sender<Box<dyn writer::Job>>,
+    size: watch::Receiver<u64>,
+    founding: std::sync::OnceLock<Founding>,
+    signer: checkpoints::Signer,
+    /// Held while the clock waits to be accepted.
+    clock_stopped: std::sync::atomic::AtomicBool,
+}
+
+impl Ledger {
+    /// Opens the ledger of `db`. Signs nothing and checks nothing yet: `start` does.
+    pub async fn open(
+        db: Db,
+        clock: Clock,
+        keys: crate::keys::Keys,
+        anchor: Anchor,
+        batch: usize,
+    ) -> Result<Ledger> {
+        let conn = db.writer().await?;
+        let size = head_size(&db).await?;
+        let (jobs, queue) = mpsc::channel(4096);
+        let (grown, size) = watch::channel(size);
+        tokio::spawn(writer::run(
+            writer::Writer::new(conn, db.clone(), clock.clone(), grown, batch),
+            queue,
+        ));
+        let ledger = Ledger {
+            inner: Arc::new(Inner {
+                db,
+                clock,
+                jobs,
+                size,
+                founding: std::sync::OnceLock::new(),
+                signer: checkpoints::Signer::new(keys, anchor),
+                clock_stopped: std::sync::atomic::AtomicBool::new(false),
+            }),
+        };
+        ledger.load_founding().await?;
+        Ok(ledger)
+    }
+
+    /// Reads entry 0, if there is one, and keeps what it says.
+    pub async fn load_founding(&self) -> Result<()> {
+        if self.inner.founding.get().is_some() {
+            return Ok(());
+        }
+        let Some(row) = sqlx::query("SELECT bytes, leaf FROM ledger_entries WHERE seq = 0")
+            .fetch_optional(&self.inner.db.pool)
+            .await?
+        else {
+            return Ok(());
+        };
+        let entry: Vec<u8> = row.try_get(0)?;
+        let leaf: Vec<u8> = row.try_get(1)?;
+        let mut founding = Founding::read(&entry, hash(&leaf)?)?;
+        if let Some(row) =
+            sqlx::query("SELECT bytes FROM ledger_entries WHERE event = 'checkpoint_keys.changed' ORDER BY seq DESC LIMIT 1")
+                .fetch_optional(&self.inner.db.pool)
+                .await?
+        {
+            let bytes: Vec<u8> = row.try_get(0)?;
+            let entry: serde_json::Value = serde_json::from_slice(&bytes).map_err(Error::internal)?;
+            founding.keys = strings(entry.pointer("/data/checkpoint_keys"));
+        }
+        let _ = self.inner.founding.set(founding);
+        Ok(())
+    }
+
+    /// What the founding says.
+    pub fn founding(&self) -> Result<&Founding> {
+        self.inner.founding.get().ok_or_else(|| {
+            Error::NotReady(Words::new(
+                "There is no ledger yet.",
+                "This Vitrine was not founded.",
+                "Run `vitrine init --origin URL` on the server.",
+            ))
+        })
+    }
+
+    /// Entries that are durable now.
+    pub fn size(&self) -> u64 {
+        *self.inner.size.borrow()
+    }
+
+    /// A receiver that wakes at each new entry of this node.
+    pub fn grown(&self) -> watch::Receiver<u64> {
+        self.inner.size.clone()
+    }
+
+    /// The readers' side of the database.
+    pub fn db(&self) -> &Db {
+        &self.inner.db
+    }
+
+    /// The clock that entries are stamped with.
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// Runs `job` in the writer's transaction. The job's rows and its entries are durable when this returns.
+    ///
+    /// # Errors
+    /// What the job refused with (nothing is kept then), or `NoEntry` when the commit failed.
+    pub async fn write<T, F>(&self, job: F) -> Result<(T, Receipt)>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<Recorded<T>>> + Send + 'static,
+    {
+        if self
+            .inner
+            .clock_stopped
+            .load(std::sync::atomic::Ordering::Relaxed)
+        {
+            return Err(clock_stopped());
+        }
+        self.write_any(job).await
+    }
+
+    /// As `write`, also while the clock waits to be accepted: for `clock.accepted` itself.
+    pub(crate) async fn write_any<T, F>(&self, job: F) -> Result<(T, Receipt)>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<Recorded<T>>> + Send + 'static,
+    {
+        let (answer, wait) = oneshot::channel();
+        let job = writer::entry(job, answer);
+        self.inner
+            .jobs
+            .send(job)
+            .await
+            .map_err(|_| Error::internal("the writer has stopped"))?;
+        wait.await
+            .map_err(|_| Error::internal("the writer dropped a job"))?
+    }
+
+    /// Runs `job` in the writer's transaction with no entry: sessions, challenges, counters.
+    pub async fn aside<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        let (answer, wait) = oneshot::channel();
+        let job = writer::aside(job, answer);
+        self.inner
+            .jobs
+            .send(job)
+            .await
+            .map_err(|_| Error::internal("the writer has stopped"))?;
+        wait.await
+            .map_err(|_| Error::internal("the writer dropped a job"))?
+    }
+
+    /// Checks at start that the clock has not stepped by more than a day since the last entry.
+    /// Returns whether a person must accept it.
+    pub async fn check_clock(&self) -> Result<bool> {
+        let last: i64 = match sqlx::query("SELECT time FROM ledger_head WHERE id = 1")
+            .fetch_optional(&self.inner.db.pool)
+            .await?
+        {
+            Some(row) => row.try_get(0)?,
+            None => return Ok(false),
+        };
+        let stopped = last > 0 && (self.inner.clock.now() - last).abs() > crate::clock::DAY;
+        self.inner
+            .clock_stopped
+            .store(stopped, std::sync::atomic::Ordering::Relaxed);
+        Ok(stopped)
+    }
+
+    /// Whether writes wait for somebody to accept the clock.
+    pub fn clock_stopped(&self) -> bool {
+        self.inner
+            .clock_stopped
+            .load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Called once `clock.accepted` is durable.
+    pub(crate) fn clock_accepted(&self, _receipt: &Receipt) {
+        self.inner
+            .clock_stopped
+            .store(false, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// A receipt again, after a crash, for a `release.opened` that is durable under a checkpoint which
+    /// extends the anchor, until `ends`. There is no third way to get one (DESIGN.md 4).
+    pub async fn receipt_of(&self, leaf: Hash, ends: i64) -> Result<Receipt> {
+        if self.inner.clock.now() >= ends {
+            return Err(Error::conflict(
+                "Not opened.",
+                "The time of this release is over.",
+                "Ask again: everybody signs anew.",
+            ));
+        }
+        let row = sqlx::query(
+            "SELECT seq, time FROM ledger_entries WHERE leaf = $1 AND event = 'release.opened'",
+        )
+        .bind(leaf.0.to_vec())
+        .fetch_optional(&self.inner.db.pool)
+        .await?
+        .ok_or_else(|| Error::missing("opening"))?;
+        let (seq, time): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        let seq = u64::try_from(seq).map_err(Error::internal)?;
+        let checkpoint = self.covering(seq).await?;
+        let proof = self.inclusion(seq, checkpoint.size).await?;
+        audit::tree::verify_inclusion(
+            &audit_hash(leaf),
+            seq,
+            checkpoint.size,
+            &audit_hash(checkpoint.root),
+            &proof,
+        )
+        .map_err(|_| anchor::broken("the opening's entry is not in the tree"))?;
+        Ok(Receipt { seq, leaf, time })
+    }
+}
+
+impl Founding {
+    fn read(entry: &[u8], leaf: Hash) -> Result<Founding> {
+        let value: serde_json::Value = serde_json::from_slice(entry).map_err(Error::internal)?;
+        let text = |p: &str| {
+            value
+                .pointer(p)
+                .and_then(|v| v.as_str())
+                .map(str::to_owned)
+                .unwrap_or_default()
+        };
+        Ok(Founding {
+            ledger: leaf,
+            name: text("/data/name"),
+            rp_id: text("/data/rp_id"),
+            origins: strings(value.pointer("/data/origins")),
+            keys: strings(value.pointer("/data/checkpoint_keys")),
+            entry: entry.to_vec(),
+        })
+    }
+}
+
+fn strings(v: Option<&serde_json::Value>) -> Vec<String> {
+    v.and_then(|v| v.as_array())
+        .into_iter()
+        .flatten()
+        .filter_map(|v| v.as_str().map(str::to_owned))
+        .collect()
+}
+
+async fn head_size(db: &Db) -> Result<u64> {
+    let row = sqlx::query("SELECT size FROM ledger_head WHERE id = 1")
+        .fetch_optional(&db.pool)
+        .await?;
+    match row {
+        Some(row) => u64::try_from(row.try_get::<i64, _>(0)?).map_err(Error::internal),
+        None => Ok(0),
+    }
+}
+
+/// 32 bytes of a column as a hash.
+pub(crate) fn hash(bytes: &[u8]) -> Result<Hash> {
+    <[u8; 32]>::try_from(bytes)
+        .map(Hash)
+        .map_err(|_| Error::internal("a stored hash has not 32 bytes"))
+}
+
+fn clock_stopped() -> Error {
+    Error::NotReady(Words::new(
+        "Not done.",
+        "This server's clock is more than a day away from the ledger's last entry, and nobody has accepted it.",
+        "Sign in, compare the time shown with a clock you trust, and accept it with your key.",
+    ))
+}

@@ -1,0 +1,418 @@
+//! The one writer of this node: it takes waiting jobs together into one transaction, a savepoint each,
+//! so that durable appends run at group-commit speed.
+//!
+//! If we crash before COMMIT returns, nothing happened. If we crash after it and before the callers
+//! are told, the entries are there: every act behind a receipt can be asked for again.
+
+use audit::chain::{Appended, Chain, Head};
+use audit::{Actor, Draft, Event};
+use futures::future::BoxFuture;
+use quorum::Hash;
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::Receipt;
+use crate::clock::Clock;
+use crate::db::Db;
+use crate::error::{Error, Result};
+
+/// The writer's transaction, as a job sees it.
+pub struct Tx {
+    conn: AnyConnection,
+    chain: Chain,
+    now: i64,
+    appended: Vec<(Appended, &'static str, String)>,
+    links: Vec<(String, u64)>,
+}
+
+/// What a job that changes state must return: there is no other way to make one than to record an entry.
+pub struct Recorded<T> {
+    value: T,
+    receipt: Receipt,
+}
+
+impl<T> Recorded<T> {
+    /// Carries a value to the caller beside the receipt.
+    pub fn with<U>(self, value: U) -> Recorded<U> {
+        Recorded {
+            value,
+            receipt: self.receipt,
+        }
+    }
+
+    /// The entry's place.
+    pub fn seq(&self) -> u64 {
+        self.receipt.seq
+    }
+
+    /// The entry's time.
+    pub fn time(&self) -> i64 {
+        self.receipt.time
+    }
+
+    /// The entry's leaf hash.
+    pub fn leaf(&self) -> Hash {
+        self.receipt.leaf
+    }
+}
+
+impl Tx {
+    /// The connection inside the transaction.
+    pub fn conn(&mut self) -> &mut AnyConnection {
+        &mut self.conn
+    }
+
+    /// The time that the next entry will carry: never before the last one's.
+    pub fn now(&self) -> i64 {
+        self.now.max(self.chain.time())
+    }
+
+    /// The seq that the next entry will have.
+    pub fn next_seq(&self) -> u64 {
+        self.chain.size()
+    }
+
+    /// The leaf of the last entry, which the next names as `prev`.
+    pub fn prev(&self) -> Hash {
+        Hash(self.chain.prev().0)
+    }
+
+    /// Appends an entry. `links` are the ids it is about, for looking it up again.
+    pub fn record(
+        &mut self,
+        actor: Actor,
+        event: Event,
+        links: &[&(dyn std::fmt::Display + Sync)],
+    ) -> Result<Recorded<()>> {
+        let draft = Draft { actor, event };
+        let name = draft.event.name();
+        let appended = self
+            .chain
+            .append(&draft, self.now)
+            .map_err(|e| Error::internal(format!("entry {name} refused: {e}")))?;
+        let actor = match actor {
+            Actor::System => "system".to_owned(),
+            Actor::Id(id) => id.to_string(),
+        };
+        let receipt = Receipt {
+            seq: appended.seq,
+            leaf: Hash(appended.leaf.0),
+            time: appended.time,
+        };
+        let mut names: Vec<String> = links.iter().map(|l| l.to_string()).collect();
+        names.sort();
+        names.dedup();
+        self.links
+            .extend(names.into_iter().map(|l| (l, appended.seq)));
+        self.appended.push((appended, name, actor));
+        Ok(Recorded { value: (), receipt })
+    }
+
+    /// A nonce is used once in the whole ledger (FORMATS.md 3, "unique").
+    pub async fn use_nonce(&mut self, nonce: &[u8; 32]) -> Result<()> {
+        let done = sqlx::query("INSERT INTO nonces (nonce) VALUES ($1) ON CONFLICT DO NOTHING")
+            .bind(nonce.to_vec())
+            .execute(&mut self.conn)
+            .await?;
+        if done.rows_affected() == 0 {
+            return Err(Error::conflict(
+                "Not done.",
+                "This signed statement was used before.",
+                "Reload the page and sign anew.",
+            ));
+        }
+        Ok(())
+    }
+}
+
+type Reply = Box<dyn FnOnce(std::result::Result<(), String>) + Send>;
+
+/// One waiting write, its answer still owed.
+pub(super) trait Job: Send {
+    /// Runs inside the transaction. A refusal is answered here; a success is answered once the batch has landed.
+    fn run<'t>(self: Box<Self>, tx: &'t mut Tx) -> BoxFuture<'t, Option<Reply>>;
+    /// Answers that nothing was written.
+    fn fail(self: Box<Self>, cause: String);
+}
+
+struct Pending<F, T> {
+    job: F,
+    answer: oneshot::Sender<Result<T>>,
+}
+
+impl<F, T> Job for Pending<F, T>
+where
+    T: Send + 'static,
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+{
+    fn run<'t>(self: Box<Self>, tx: &'t mut Tx) -> BoxFuture<'t, Option<Reply>> {
+        let Pending { job, answer } = *self;
+        Box::pin(async move {
+            match job(tx).await {
+                Ok(value) => {
+                    let reply: Reply = Box::new(move |committed| {
+                        let _ = answer.send(committed.map(|()| value).map_err(Error::NoEntry));
+                    });
+                    Some(reply)
+                }
+                Err(e) => {
+                    let _ = answer.send(Err(e));
+                    None
+                }
+            }
+        })
+    }
+
+    fn fail(self: Box<Self>, cause: String) {
+        let _ = self.answer.send(Err(Error::NoEntry(cause)));
+    }
+}
+
+/// A job that records.
+pub(super) fn entry<T, F>(job: F, answer: oneshot::Sender<Result<(T, Receipt)>>) -> Box<dyn Job>
+where
+    T: Send + 'static,
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<Recorded<T>>> + Send + 'static,
+{
+    aside(
+        any_transaction(move |tx| {
+            Box::pin(async move {
+                let done = job(tx).await?;
+                Ok((done.value, done.receipt))
+            })
+        }),
+        answer,
+    )
+}
+
+/// Says to the compiler that a closure takes a transaction of any lifetime.
+fn any_transaction<T, F>(job: F) -> F
+where
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>>,
+{
+    job
+}
+
+/// A job without an entry.
+pub(super) fn aside<T, F>(job: F, answer: oneshot::Sender<Result<T>>) -> Box<dyn Job>
+where
+    T: Send + 'static,
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+{
+    Box::new(Pending { job, answer })
+}
+
+/// The writer's own state.
+pub(super) struct Writer {
+    conn: Option<AnyConnection>,
+    db: Db,
+    clock: Clock,
+    grown: watch::Sender<u64>,
+    batch: usize,
+}
+
+impl Writer {
+    pub(super) fn new(
+        conn: AnyConnection,
+        db: Db,
+        clock: Clock,
+        grown: watch::Sender<u64>,
+        batch: usize,
+    ) -> Writer {
+        Writer {
+            conn: Some(conn),
+            db,
+            clock,
+            grown,
+            batch: batch.max(1),
+        }
+    }
+}
+
+/// Takes jobs until every handle of the ledger is dropped.
+pub(super) async fn run(mut writer: Writer, mut queue: mpsc::Receiver<Box<dyn Job>>) {
+    let mut waiting = Vec::new();
+    while queue.recv_many(&mut waiting, writer.batch).await > 0 {
+        writer.commit_all(&mut waiting).await;
+    }
+}
+
+impl Writer {
+    /// One transaction over all `jobs`, and an answer to each.
+    async fn commit_all(&mut self, jobs: &mut Vec<Box<dyn Job>>) {
+        let mut replies = Vec::with_capacity(jobs.len());
+        let outcome = self.transact(jobs, &mut replies).await;
+        let told = match outcome {
+            Ok(size) => {
+                self.grown
+                    .send_if_modified(|s| std::mem::replace(s, size) != size);
+                Ok(())
+            }
+            Err(e) => {
+                let cause = e.cause().map_or_else(|| e.to_string(), str::to_owned);
+                tracing::error!(%cause, "a batch was not committed");
+                Err(cause)
+            }
+        };
+        for reply in replies {
+            reply(told.clone());
+        }
+        if let Err(cause) = told {
+            for job in jobs.drain(..) {
+                job.fail(cause.clone());
+            }
+        }
+    }
+
+    async fn transact(
+        &mut self,
+        jobs: &mut Vec<Box<dyn Job>>,
+        replies: &mut Vec<Reply>,
+    ) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        let several = jobs.len() > 1;
+        for job in jobs.drain(..) {
+            replies.extend(tx.attempt(job, several).await?);
+        }
+        let size = tx.finish().await?;
+        self.conn = Some(tx.conn);
+        Ok(size)
+    }
+
+    async fn begin(&mut self) -> Result<Tx> {
+        let mut conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => self.db.writer().await?,
+        };
+        self.db.engine.begin(&mut conn).await?;
+        let chain =
+            match sqlx::query("SELECT size, prev, time, frontier FROM ledger_head WHERE id = 1")
+                .fetch_optional(&mut conn)
+                .await?
+            {
+                Some(row) => {
+                    let head = Head {
+                        size: u64::try_from(row.try_get::<i64, _>(0)?).map_err(Error::internal)?,
+                        prev: audit::Hash(super::hash(&row.try_get::<Vec<u8>, _>(1)?)?.0),
+                        time: row.try_get(2)?,
+                        frontier: row.try_get(3)?,
+                    };
+                    Chain::resume(head).map_err(|e| {
+                        Error::internal(format!("the ledger's head is damaged: {e}"))
+                    })?
+                }
+                None => Chain::new(),
+            };
+        Ok(Tx {
+            conn,
+            chain,
+            now: self.clock.now(),
+            appended: Vec::new(),
+            links: Vec::new(),
+        })
+    }
+}
+
+impl Tx {
+    /// Runs one job. A refusal leaves no trace.
+    async fn attempt(&mut self, job: Box<dyn Job>, several: bool) -> Result<Option<Reply>> {
+        let (before, entries, links) = (self.chain.clone(), self.appended.len(), self.links.len());
+        if several {
+            sqlx::raw_sql("SAVEPOINT job")
+                .execute(&mut self.conn)
+                .await?;
+        }
+        let reply = job.run(self).await;
+        if reply.is_none() {
+            self.chain = before;
+            self.appended.truncate(entries);
+            self.links.truncate(links);
+        }
+        let end: &[&'static str] = match (&reply, several) {
+            (Some(_), true) => &["RELEASE SAVEPOINT job"],
+            (Some(_), false) => &[],
+            (None, true) => &["ROLLBACK TO SAVEPOINT job", "RELEASE SAVEPOINT job"],
+            (None, false) => &["ROLLBACK", "BEGIN"], // alone in its transaction: commit an empty one
+        };
+        for sql in end {
+            sqlx::raw_sql(*sql).execute(&mut self.conn).await?;
+        }
+        Ok(reply)
+    }
+
+    /// Writes the batch's entries and the new head, and commits.
+    async fn finish(&mut self) -> Result<u64> {
+        let size = self.chain.size();
+        if !self.appended.is_empty() {
+            self.insert_entries().await?;
+            let head = self.chain.head();
+            sqlx::query(
+                "INSERT INTO ledger_head (id, size, prev, time, frontier) VALUES (1, $1, $2, $3, $4) \
+                 ON CONFLICT (id) DO UPDATE SET size = excluded.size, prev = excluded.prev, time = excluded.time, frontier = excluded.frontier",
+            )
+            .bind(i64::try_from(head.size).map_err(Error::internal)?)
+            .bind(head.prev.0.to_vec())
+            .bind(head.time)
+            .bind(head.frontier)
+            .execute(&mut self.conn)
+            .await?;
+        }
+        sqlx::raw_sql("COMMIT").execute(&mut self.conn).await?;
+        Ok(size)
+    }
+
+    async fn insert_entries(&mut self) -> Result<()> {
+        let rows = std::mem::take(&mut self.appended);
+        let links = std::mem::take(&mut self.links);
+        for chunk in rows.chunks(128) {
+            let sql = format!(
+                "INSERT INTO ledger_entries (seq, time, event, actor, leaf, bytes) VALUES {}",
+                places(chunk.len(), 6)
+            );
+            let mut query = sqlx::query(AssertSqlSafe(sql));
+            for (entry, event, actor) in chunk {
+                query = query
+                    .bind(i64::try_from(entry.seq).map_err(Error::internal)?)
+                    .bind(entry.time)
+                    .bind(*event)
+                    .bind(actor.clone())
+                    .bind(entry.leaf.0.to_vec())
+                    .bind(entry.bytes.clone());
+            }
+            query.execute(&mut self.conn).await?;
+        }
+        for node in rows.iter().flat_map(|(entry, ..)| entry.nodes.iter()) {
+            sqlx::query("INSERT INTO ledger_nodes (level, n, hash) VALUES ($1, $2, $3)")
+                .bind(i64::from(node.level))
+                .bind(i64::try_from(node.index).map_err(Error::internal)?)
+                .bind(node.hash.0.to_vec())
+                .execute(&mut self.conn)
+                .await?;
+        }
+        for chunk in links.chunks(400) {
+            let sql = format!(
+                "INSERT INTO ledger_links (subject, seq) VALUES {}",
+                places(chunk.len(), 2)
+            );
+            let mut query = sqlx::query(AssertSqlSafe(sql));
+            for (subject, seq) in chunk {
+                query = query
+                    .bind(subject.clone())
+                    .bind(i64::try_from(*seq).map_err(Error::internal)?);
+            }
+            query.execute(&mut self.conn).await?;
+        }
+        Ok(())
+    }
+}
+
+/// `($1, $2), ($3, $4)`: placeholders of `rows` rows of `columns`.
+fn places(rows: usize, columns: usize) -> String {
+    let row = |r: usize| {
+        let cells: Vec<String> = (1..=columns)
+            .map(|c| format!("${}", r * columns + c))
+            .collect();
+        format!("({})", cells.join(", "))
+    };
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,332 @@
+//! Sessions: opaque 256-bit ids, hashed at rest, listed and revocable; and the pre-sessions that
+//! carry a server-drawn nonce to one login, registration or proof.
+
+use quorum::Hash;
+use quorum::ids::UserId;
+use sqlx::{Any, Executor, Row};
+
+use super::store::id;
+use crate::clock::SECOND;
+use crate::error::{Error, Result};
+use crate::ledger::{Ledger, hash};
+
+/// Without activity a session ends after this (DESIGN: idle 15 minutes).
+pub const IDLE: i64 = 15 * 60 * SECOND;
+/// A terminal's session, at most.
+pub const TERMINAL: i64 = 12 * 3600 * SECOND;
+/// A server-drawn nonce lives this long (FORMATS.md 4).
+pub const NONCE: i64 = 5 * 60 * SECOND;
+
+/// A bearer token: 32 random bytes. Wiped on drop; only its hash is stored.
+pub struct Token(zeroize::Zeroizing<[u8; 32]>);
+
+impl Token {
+    /// Draws a new one from the operating system.
+    pub fn draw() -> Result<Token> {
+        Ok(Token(zeroize::Zeroizing::new(random()?)))
+    }
+
+    /// A token that came in.
+    pub fn from_text(text: &str) -> Option<Token> {
+        let bytes = zeroize::Zeroizing::new(crate::b64::decode(text)?);
+        <[u8; 32]>::try_from(bytes.as_slice())
+            .ok()
+            .map(|b| Token(zeroize::Zeroizing::new(b)))
+    }
+
+    /// The text for a cookie or a file. Leaves the process; never logged.
+    pub fn expose(&self) -> zeroize::Zeroizing<String> {
+        zeroize::Zeroizing::new(crate::b64::encode(self.0.as_slice()))
+    }
+
+    /// What is stored, under a label of its own.
+    pub fn digest(&self, label: &str) -> Hash {
+        quorum::labelled(label, &[self.0.as_slice()])
+    }
+}
+
+/// 32 bytes from the operating system.
+pub fn random() -> Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::internal("no random numbers"))?;
+    Ok(bytes)
+}
+
+/// A signed-in person's session.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Public id, for listing and ending it.
+    pub session: String,
+    /// Whose.
+    pub user: UserId,
+    /// Key that signed in.
+    pub authenticator: String,
+    /// Browser or terminal, as it called itself.
+    pub agent: String,
+    /// Of a terminal.
+    pub terminal: bool,
+    /// Since.
+    pub created: i64,
+    /// Last activity.
+    pub seen: i64,
+}
+
+/// What a pre-session was made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Signing in.
+    Login,
+    /// Accepting an invitation.
+    Join,
+    /// Adding a key of one's own.
+    Key,
+    /// Reading the PRF.
+    Prove,
+}
+
+impl Purpose {
+    fn as_str(self) -> &'static str {
+        match self {
+            Purpose::Login => "login",
+            Purpose::Join => "join",
+            Purpose::Key => "key",
+            Purpose::Prove => "prove",
+        }
+    }
+}
+
+/// A pre-session's row.
+pub struct Pre {
+    /// The nonce that the statement must carry.
+    pub nonce: [u8; 32],
+    /// For whom, where that is known.
+    pub user: Option<UserId>,
+    /// Hash of the box's content, once one was sealed.
+    pub box_digest: Option<Hash>,
+    /// Share key that the box was sealed to.
+    pub share_key: Option<Vec<u8>>,
+}
+
+/// Makes a session and hands back its token.
+pub async fn begin(
+    ledger: &Ledger,
+    user: UserId,
+    authenticator: &str,
+    agent: &str,
+    terminal: bool,
+) -> Result<Token> {
+    let token = Token::draw()?;
+    let (id, now) = (token.digest("session"), ledger.clock().now());
+    let session = uuid::Uuid::now_v7().to_string();
+    let (authenticator, agent) = (
+        authenticator.to_owned(),
+        agent
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(120)
+            .collect::<String>(),
+    );
+    ledger
+        .aside(move |tx| {
+            Box::pin(async move {
+                sqlx::query("DELETE FROM sessions WHERE (terminal = 0 AND seen < $1) OR created < $2")
+                    .bind(now - IDLE)
+                    .bind(now - TERMINAL)
+                    .execute(tx.conn())
+                    .await?;
+                sqlx::query("INSERT INTO sessions (id, session, user_id, authenticator, agent, terminal, created, seen) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+                    .bind(id.0.to_vec())
+                    .bind(session)
+                    .bind(user.to_string())
+                    .bind(authenticator)
+                    .bind(agent)
+                    .bind(i64::from(terminal))
+                    .bind(now)
+                    .bind(now)
+                    .execute(tx.conn())
+                    .await?;
+                Ok(())
+            })
+        })
+        .await?;
+    Ok(token)
+}
+
+/// The live session of a token. Activity moves its idle end, written at most once a minute.
+pub async fn of(ledger: &Ledger, token: &Token) -> Result<Option<Session>> {
+    let (digest, now) = (token.digest("session"), ledger.clock().now());
+    let row = sqlx::query("SELECT session, user_id, authenticator, agent, terminal, created, seen FROM sessions WHERE id = $1")
+        .bind(digest.0.to_vec())
+        .fetch_optional(&ledger.db().pool)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let s = read(&row)?;
+    let over = if s.terminal {
+        s.created + TERMINAL <= now
+    } else {
+        s.seen + IDLE <= now
+    };
+    if over {
+        return Ok(None);
+    }
+    if now - s.seen > 60 * SECOND {
+        ledger
+            .aside(move |tx| {
+                Box::pin(async move {
+                    sqlx::query("UPDATE sessions SET seen = $1 WHERE id = $2")
+                        .bind(now)
+                        .bind(digest.0.to_vec())
+                        .execute(tx.conn())
+                        .await?;
+                    Ok(())
+                })
+            })
+            .await?;
+    }
+    Ok(Some(s))
+}
+
+/// Somebody's sessions, newest first.
+pub async fn list<'e>(e: impl Executor<'e, Database = Any>, user: UserId) -> Result<Vec<Session>> {
+    let rows = sqlx::query("SELECT session, user_id, authenticator, agent, terminal, created, seen FROM sessions WHERE user_id = $1 ORDER BY created DESC")
+        .bind(user.to_string())
+        .fetch_all(e)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &sqlx::any::AnyRow) -> Result<Session> {
+    Ok(Session {
+        session: row.try_get(0)?,
+        user: id(&row.try_get::<String, _>(1)?)?,
+        authenticator: row.try_get(2)?,
+        agent: row.try_get(3)?,
+        terminal: row.try_get::<i64, _>(4)? != 0,
+        created: row.try_get(5)?,
+        seen: row.try_get(6)?,
+    })
+}
+
+/// Ends one session of `user`; by its public id.
+pub async fn end(ledger: &Ledger, user: UserId, session: String) -> Result<bool> {
+    ledger
+        .aside(move |tx| {
+            Box::pin(async move {
+                let done = sqlx::query("DELETE FROM sessions WHERE session = $1 AND user_id = $2")
+                    .bind(session)
+                    .bind(user.to_string())
+                    .execute(tx.conn())
+                    .await?;
+                Ok(done.rows_affected() == 1)
+            })
+        })
+        .await
+}
+
+/// Draws a nonce into a pre-session: single use, five minutes. At most a thousand live ones.
+pub async fn prepare(
+    ledger: &Ledger,
+    purpose: Purpose,
+    user: Option<UserId>,
+) -> Result<(Token, [u8; 32])> {
+    let (token, nonce, now) = (Token::draw()?, random()?, ledger.clock().now());
+    let id = token.digest("pre-session");
+    ledger
+        .aside(move |tx| {
+            Box::pin(async move {
+                sqlx::query("DELETE FROM presessions WHERE expires <= $1").bind(now).execute(tx.conn()).await?;
+                let live: i64 = sqlx::query("SELECT COUNT(*) FROM presessions").fetch_one(tx.conn()).await?.try_get(0)?;
+                if live > 1000 {
+                    return Err(Error::conflict("Not now.", "Too many people are signing in at once.", "Wait a minute and try again."));
+                }
+                sqlx::query("INSERT INTO presessions (id, purpose, nonce, user_id, expires) VALUES ($1, $2, $3, $4, $5)")
+                    .bind(id.0.to_vec())
+                    .bind(purpose.as_str())
+                    .bind(nonce.to_vec())
+                    .bind(user.map(|u| u.to_string()))
+                    .bind(now + NONCE)
+                    .execute(tx.conn())
+                    .await?;
+                Ok(())
+            })
+        })
+        .await?;
+    Ok((token, nonce))
+}
+
+/// Reads a live pre-session without using it.
+pub async fn peek(ledger: &Ledger, token: &Token, purpose: Purpose) -> Result<Pre> {
+    let row = sqlx::query("SELECT nonce, user_id, box, share_key FROM presessions WHERE id = $1 AND purpose = $2 AND expires > $3")
+        .bind(token.digest("pre-session").0.to_vec())
+        .bind(purpose.as_str())
+        .bind(ledger.clock().now())
+        .fetch_optional(&ledger.db().pool)
+        .await?
+        .ok_or_else(stale)?;
+    pre(&row)
+}
+
+/// Uses a pre-session up. Of two callers one gets it.
+pub async fn take(ledger: &Ledger, token: &Token, purpose: Purpose) -> Result<Pre> {
+    let pre = peek(ledger, token, purpose).await?;
+    let id = token.digest("pre-session");
+    let gone = ledger
+        .aside(move |tx| {
+            Box::pin(async move {
+                Ok(sqlx::query("DELETE FROM presessions WHERE id = $1")
+                    .bind(id.0.to_vec())
+                    .execute(tx.conn())
+                    .await?
+                    .rows_affected())
+            })
+        })
+        .await?;
+    if gone == 1 { Ok(pre) } else { Err(stale()) }
+}
+
+/// Remembers what a box holds and which share key it was sealed to.
+pub async fn remember_box(
+    ledger: &Ledger,
+    token: &Token,
+    content: Hash,
+    share_key: Vec<u8>,
+) -> Result<()> {
+    let id = token.digest("pre-session");
+    ledger
+        .aside(move |tx| {
+            Box::pin(async move {
+                sqlx::query("UPDATE presessions SET box = $1, share_key = $2 WHERE id = $3")
+                    .bind(content.0.to_vec())
+                    .bind(share_key)
+                    .bind(id.0.to_vec())
+                    .execute(tx.conn())
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+fn pre(row: &sqlx::any::AnyRow) -> Result<Pre> {
+    let nonce: Vec<u8> = row.try_get(0)?;
+    Ok(Pre {
+        nonce: <[u8; 32]>::try_from(nonce.as_slice()).map_err(Error::internal)?,
+        user: row
+            .try_get::<Option<String>, _>(1)?
+            .map(|u| id(&u))
+            .transpose()?,
+        box_digest: row
+            .try_get::<Option<Vec<u8>>, _>(2)?
+            .map(|h| hash(&h))
+            .transpose()?,
+        share_key: row.try_get(3)?,
+    })
+}
+
+fn stale() -> Error {
+    Error::conflict(
+        "Nothing was done.",
+        "This page waited too long, or was used already.",
+        "Reload the page and try again.",
+    )
+}

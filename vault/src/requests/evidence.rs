@@ -1,0 +1,204 @@
+//! What an approver's page needs to check everything for itself: entries, proofs, the envelope, the
+//! reason, and one's own share envelopes. Bytes, never verdicts.
+
+use std::collections::BTreeSet;
+
+use quorum::statement::Purpose;
+use serde_json::json;
+use sqlx::Row;
+
+use super::store::{self, Filed};
+use crate::app::App;
+use crate::b64;
+use crate::credentials::store as credentials;
+use crate::error::{Error, Result};
+use crate::ledger::Checkpoint;
+use crate::people::store::{self as people, at, seq};
+use crate::safes::rosters;
+use crate::who::Person;
+
+#[derive(Default)]
+struct Places {
+    all: BTreeSet<u64>,
+}
+
+impl Places {
+    fn add(&mut self, place: u64) -> u64 {
+        self.all.insert(place);
+        place
+    }
+}
+
+/// The evidence of a request for `who`; `from` is the size of the checkpoint that the page has pinned.
+pub async fn evidence(
+    app: &App,
+    who: &Person,
+    filed: &Filed,
+    from: u64,
+) -> Result<serde_json::Value> {
+    let pool = &app.ledger.db().pool;
+    let asked = filed.asked()?;
+    let checkpoint = app.ledger.checkpoint().await?;
+    if from > checkpoint.size {
+        return Err(Error::conflict(
+            "Stop. This server is behind what your device has seen.",
+            "Its ledger is shorter than the one this page remembers.",
+            "Sign nothing, and call a custodian.",
+        ));
+    }
+    let mut places = Places::default();
+    places.add(0);
+    let mut roles = serde_json::Map::new();
+    roles.insert("founding".into(), json!(0));
+    roles.insert("request".into(), json!(places.add(filed.seq)));
+    if let Some(row) = sqlx::query("SELECT seq FROM rosters WHERE leaf = $1")
+        .bind(asked.roster.0.to_vec())
+        .fetch_optional(pool)
+        .await?
+    {
+        roles.insert("roster".into(), json!(places.add(seq(row.try_get(0)?)?)));
+    }
+    let target = match &asked.purpose {
+        Purpose::Release(r) => {
+            let sealed =
+                sqlx::query("SELECT seq FROM versions WHERE credential = $1 AND version = $2")
+                    .bind(r.credential.to_string())
+                    .bind(at(r.version))
+                    .fetch_one(pool)
+                    .await?;
+            if let Some(place) = sealed.try_get::<Option<i64>, _>(0)? {
+                roles.insert("sealed".into(), json!(places.add(seq(place)?)));
+            }
+            r.sealed_as.target
+        }
+        _ => None,
+    };
+    if let Some(target) = target {
+        let row = sqlx::query("SELECT seq FROM targets WHERE target = $1")
+            .bind(target.to_string())
+            .fetch_optional(pool)
+            .await?;
+        if let Some(place) = row
+            .map(|r| r.try_get::<Option<i64>, _>(0))
+            .transpose()?
+            .flatten()
+        {
+            roles.insert("target".into(), json!(places.add(seq(place)?)));
+        }
+    }
+    let (invited, enrolled, revoked) = about(app, filed, &mut places).await?;
+    let said = store::said(pool, filed.request).await?;
+    let decisions: Vec<u64> = said.iter().map(|s| places.add(s.seq)).collect();
+    roles.insert("invited".into(), json!(invited));
+    roles.insert("enrolled".into(), json!(enrolled));
+    roles.insert("revoked".into(), json!(revoked));
+    roles.insert("decisions".into(), json!(decisions));
+    let (envelope, shares) = held(app, who, &asked.purpose).await?;
+    let keys = people::keys_of(pool, who.user).await?;
+    let consistency = app.ledger.consistency(from, checkpoint.size).await?;
+    Ok(json!({
+        "checkpoint": checkpoint.note,
+        "consistency": consistency.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "entries": entries(app, &places.all, &checkpoint).await?,
+        "roles": roles, "envelope": envelope, "shares": shares,
+        "reason": { "text": filed.reason, "salt": filed.salt.as_deref().map(b64::encode) },
+        "me": {
+            "user": who.user.to_string(), "name": who.name,
+            "authenticators": keys.iter().filter(|k| k.live())
+                .map(|k| json!({ "authenticator": k.authenticator.to_string(), "credential_id": b64::encode(&k.credential_id) }))
+                .collect::<Vec<_>>(),
+        },
+    }))
+}
+
+/// Entries about the requester and the keys that filed and decided: who let them in, and what became of them.
+async fn about(
+    app: &App,
+    filed: &Filed,
+    places: &mut Places,
+) -> Result<(Vec<u64>, Vec<u64>, Vec<u64>)> {
+    let pool = &app.ledger.db().pool;
+    let mut subjects = vec![filed.requester.to_string()];
+    for s in store::said(pool, filed.request).await? {
+        subjects.push(s.user.to_string());
+    }
+    // Whoever invited the requester is named to the approver, so their own enrolment goes along.
+    let inviter = sqlx::query(
+        "SELECT e.actor FROM ledger_links l JOIN ledger_entries e ON e.seq = l.seq WHERE l.subject = $1 AND e.event = 'person.invited'",
+    )
+    .bind(filed.requester.to_string())
+    .fetch_optional(pool)
+    .await?;
+    if let Some(row) = inviter {
+        subjects.push(row.try_get(0)?);
+    }
+    subjects.sort();
+    subjects.dedup();
+    let (mut invited, mut enrolled, mut revoked) = (Vec::new(), Vec::new(), Vec::new());
+    for subject in subjects {
+        let rows = sqlx::query("SELECT e.seq, e.event FROM ledger_links l JOIN ledger_entries e ON e.seq = l.seq WHERE l.subject = $1 ORDER BY e.seq")
+            .bind(subject)
+            .fetch_all(pool)
+            .await?;
+        for row in rows {
+            let place = seq(row.try_get(0)?)?;
+            match row.try_get::<String, _>(1)?.as_str() {
+                "person.invited" => invited.push(places.add(place)),
+                "authenticator.enrolled" => enrolled.push(places.add(place)),
+                e if e.starts_with("authenticator.") => revoked.push(places.add(place)),
+                _ => {}
+            }
+        }
+    }
+    Ok((invited, enrolled, revoked))
+}
+
+async fn entries(
+    app: &App,
+    places: &BTreeSet<u64>,
+    checkpoint: &Checkpoint,
+) -> Result<Vec<serde_json::Value>> {
+    let mut list = Vec::new();
+    for place in places {
+        let p = rosters::proved(&app.ledger, *place, checkpoint).await?;
+        list.push(json!({
+            "seq": p.seq, "entry": String::from_utf8(p.entry).map_err(Error::internal)?,
+            "proof": p.proof.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        }));
+    }
+    Ok(list)
+}
+
+/// The envelope and one's own share envelopes.
+async fn held(
+    app: &App,
+    who: &Person,
+    purpose: &Purpose,
+) -> Result<(Option<String>, Vec<serde_json::Value>)> {
+    let Purpose::Release(r) = purpose else {
+        return Ok((None, Vec::new()));
+    };
+    let pool = &app.ledger.db().pool;
+    let mut conn = pool.acquire().await?;
+    let envelope = credentials::envelope(&mut conn, r.credential, r.version).await?;
+    let rows = sqlx::query(
+        "SELECT s.authenticator, s.x, s.sealed, a.credential_id FROM shares s JOIN authenticators a ON a.authenticator = s.authenticator \
+         WHERE s.credential = $1 AND s.version = $2 AND s.approver = $3",
+    )
+    .bind(r.credential.to_string())
+    .bind(at(r.version))
+    .bind(who.user.to_string())
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut shares = Vec::new();
+    for row in rows {
+        shares.push(json!({
+            "approver": who.user.to_string(), "authenticator": row.try_get::<String, _>(0)?, "x": row.try_get::<i64, _>(1)?,
+            "sealed": b64::encode(&row.try_get::<Vec<u8>, _>(2)?), "credential_id": b64::encode(&row.try_get::<Vec<u8>, _>(3)?),
+        }));
+    }
+    Ok((
+        Some(String::from_utf8_lossy(envelope.bytes()).into_owned()),
+        shares,
+    ))
+}

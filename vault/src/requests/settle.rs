@@ -1,0 +1,278 @@
+//! Settling: the acting entries of purposes that need no opener. Run after each signature, and by the sweeper:
+//! after a crash the same function finishes what was left.
+
+use std::collections::BTreeSet;
+
+use audit::Event;
+use audit::event::{NewApprover, NewRoster, RosterSet, TargetSet};
+use quorum::decision::At;
+use quorum::ids::{AuthenticatorId, RequestId};
+use quorum::statement::{Purpose, Request as Asked, RosterPurpose, TargetPurpose};
+
+use super::State;
+use super::decide::{self, Rosters};
+use super::store::{self, Filed};
+use crate::app::App;
+use crate::convert::Audited;
+use crate::error::{Error, Result};
+use crate::ledger::{Recorded, Tx};
+use crate::people::store::at;
+
+/// Writes the acting entry of `request` if everything it needs is there. Nothing to do is no error.
+pub async fn settle(app: &App, request: RequestId) -> Result<()> {
+    let filed = store::by_id(&app.ledger.db().pool, request).await?;
+    let asked = filed.asked()?;
+    if !filed.state.pending() || !matches!(asked.purpose, Purpose::Roster(_) | Purpose::Target(_)) {
+        return Ok(());
+    }
+    let rosters = decide::rosters_of(app, &filed, &asked).await?;
+    let ready = {
+        let mut conn = app.ledger.db().pool.acquire().await?;
+        let now = At {
+            seq: app.ledger.size(),
+            time: app.ledger.clock().now(),
+        };
+        is_ready(&mut conn, &filed, &asked, rosters.as_ref(), now)
+            .await?
+            .is_some()
+    };
+    if !ready {
+        return Ok(());
+    }
+    let done = app
+        .ledger
+        .write(move |tx| Box::pin(async move { act(tx, request, rosters.as_ref()).await }))
+        .await;
+    match done {
+        Ok(_) | Err(Error::Conflict(_)) => Ok(()), // somebody else settled it, or it moved on
+        Err(e) => Err(e),
+    }
+}
+
+/// What the acting entry would list: approvals and acceptances, ascending.
+struct Ready {
+    approvals: Vec<u64>,
+    acceptances: Vec<u64>,
+}
+
+async fn is_ready(
+    conn: &mut sqlx::AnyConnection,
+    filed: &Filed,
+    asked: &Asked,
+    rosters: Option<&Rosters>,
+    now: At,
+) -> Result<Option<Ready>> {
+    if now.time >= filed.expires {
+        return Ok(None);
+    }
+    let approvals = match rosters {
+        None => Vec::new(),
+        Some(rosters) => match decide::may_act(&mut *conn, filed, asked, rosters, now).await {
+            Ok(tally) => tally.counting,
+            Err(Error::Conflict(_)) => return Ok(None),
+            Err(e) => return Err(e),
+        },
+    };
+    let mut acceptances = Vec::new();
+    if let Purpose::Roster(purpose) = &asked.purpose {
+        let said = store::said(&mut *conn, filed.request).await?;
+        let lives = decide::lives(&mut *conn, filed, &said).await?;
+        if rosters.is_none()
+            && lives
+                .get(&filed.authenticator)
+                .is_none_or(|k| k.revoked_before(now.seq))
+        {
+            return Ok(None);
+        }
+        for key in newly_named(purpose, rosters) {
+            match said
+                .iter()
+                .find(|s| s.decision == "accept" && s.authenticator == key)
+            {
+                Some(s) => acceptances.push(s.seq),
+                None => return Ok(None),
+            }
+        }
+        acceptances.sort_unstable();
+    }
+    Ok(Some(Ready {
+        approvals,
+        acceptances,
+    }))
+}
+
+/// Keys that must accept: all of them at a founding, else those that the roster in force does not name.
+fn newly_named(purpose: &RosterPurpose, rosters: Option<&Rosters>) -> BTreeSet<AuthenticatorId> {
+    let old: BTreeSet<AuthenticatorId> = rosters
+        .iter()
+        .flat_map(|r| r.in_force.approvers())
+        .flat_map(|a| a.authenticators.iter().map(|k| k.authenticator))
+        .collect();
+    purpose
+        .new
+        .approvers
+        .iter()
+        .flat_map(|a| a.authenticators.iter().copied())
+        .filter(|k| !old.contains(k))
+        .collect()
+}
+
+async fn act(tx: &mut Tx, request: RequestId, rosters: Option<&Rosters>) -> Result<Recorded<()>> {
+    let filed = store::by_id(&mut *tx.conn(), request).await?;
+    let asked = filed.asked()?;
+    if let Some(rosters) = rosters {
+        decide::still_in_force(tx.conn(), rosters).await?;
+    }
+    let now = At {
+        seq: tx.next_seq(),
+        time: tx.now(),
+    };
+    let ready = is_ready(tx.conn(), &filed, &asked, rosters, now)
+        .await?
+        .ok_or_else(store::moved_on)?;
+    if !filed.state.pending() {
+        return Err(store::moved_on());
+    }
+    let done = match &asked.purpose {
+        Purpose::Roster(purpose) => set_roster(tx, &filed, purpose, ready).await?,
+        Purpose::Target(purpose) => set_target(tx, &filed, purpose, ready).await?,
+        _ => return Err(Error::internal("nothing to settle")),
+    };
+    sqlx::query("UPDATE requests SET opened = $1, opened_at = $2, closed = $3 WHERE request = $4")
+        .bind(at(done.seq()))
+        .bind(done.time())
+        .bind(done.time())
+        .bind(request.to_string())
+        .execute(tx.conn())
+        .await?;
+    store::move_to(tx.conn(), request, filed.state, State::Done).await?;
+    Ok(done)
+}
+
+async fn set_roster(
+    tx: &mut Tx,
+    filed: &Filed,
+    purpose: &RosterPurpose,
+    ready: Ready,
+) -> Result<Recorded<()>> {
+    let new = &purpose.new;
+    let event = Event::RosterSet(RosterSet {
+        acceptances: ready.acceptances,
+        approvals: ready.approvals,
+        new: NewRoster {
+            approvers: new
+                .approvers
+                .iter()
+                .map(|a| NewApprover {
+                    authenticators: a.authenticators.iter().map(Audited::audited).collect(),
+                    name: a.name.clone(),
+                    user: a.user.audited(),
+                })
+                .collect(),
+            denials: new.denials,
+            drill: new.drill,
+            epoch: new.epoch,
+            grant_life_s: new.grant_life_s,
+            m: new.m,
+            name: new.name.clone(),
+            request_life_s: new.request_life_s,
+        },
+        request: filed.request.audited(),
+        safe: filed.safe.audited(),
+    });
+    let done = tx.record(audit::Actor::System, event, &[&filed.request, &filed.safe])?;
+    sqlx::query(
+        "INSERT INTO safes (safe, name, drill, epoch, roster, m, denials, request_life_s, grant_life_s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+         ON CONFLICT (safe) DO UPDATE SET name = excluded.name, epoch = excluded.epoch, roster = excluded.roster, m = excluded.m, \
+         denials = excluded.denials, request_life_s = excluded.request_life_s, grant_life_s = excluded.grant_life_s",
+    )
+    .bind(filed.safe.to_string())
+    .bind(new.name.clone())
+    .bind(i64::from(new.drill))
+    .bind(at(new.epoch))
+    .bind(done.leaf().0.to_vec())
+    .bind(at(new.m))
+    .bind(at(new.denials))
+    .bind(at(new.request_life_s))
+    .bind(at(new.grant_life_s))
+    .execute(tx.conn())
+    .await?;
+    sqlx::query(
+        "INSERT INTO rosters (safe, epoch, seq, leaf, request) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(filed.safe.to_string())
+    .bind(at(new.epoch))
+    .bind(at(done.seq()))
+    .bind(done.leaf().0.to_vec())
+    .bind(filed.request.to_string())
+    .execute(tx.conn())
+    .await?;
+    if new.epoch > 1 {
+        crate::rotation::store::ask_for_safe(tx.conn(), filed.safe, done.time()).await?;
+    }
+    Ok(done)
+}
+
+async fn set_target(
+    tx: &mut Tx,
+    filed: &Filed,
+    t: &TargetPurpose,
+    ready: Ready,
+) -> Result<Recorded<()>> {
+    let event = Event::TargetSet(Box::new(TargetSet {
+        account: t.account.clone(),
+        address: t.address.clone(),
+        approvals: ready.approvals,
+        connector: t.connector.clone(),
+        credential: t.credential.audited(),
+        pin: t.pin.to_string(),
+        request: filed.request.audited(),
+        safe: filed.safe.audited(),
+        target: t.target.audited(),
+    }));
+    let done = tx.record(
+        audit::Actor::System,
+        event,
+        &[&filed.request, &filed.safe, &t.credential, &t.target],
+    )?;
+    sqlx::query("UPDATE targets SET live = 0 WHERE credential = $1")
+        .bind(t.credential.to_string())
+        .execute(tx.conn())
+        .await?;
+    let bound = sqlx::query("UPDATE targets SET live = 1, seq = $1 WHERE target = $2 AND credential = $3 AND address = $4 AND account = $5 AND pin = $6 AND connector = $7")
+        .bind(at(done.seq()))
+        .bind(t.target.to_string())
+        .bind(t.credential.to_string())
+        .bind(t.address.clone())
+        .bind(t.account.clone())
+        .bind(t.pin.to_string())
+        .bind(t.connector.clone())
+        .execute(tx.conn())
+        .await
+        .map_err(|e| match e {
+            sqlx::Error::Database(d) if d.is_unique_violation() => already_bound(),
+            other => other.into(),
+        })?;
+    if bound.rows_affected() != 1 {
+        return Err(Error::conflict(
+            "Not bound.",
+            "The target's draft is gone.",
+            "Describe the target again and ask anew.",
+        ));
+    }
+    sqlx::query("UPDATE credentials SET target = $1 WHERE credential = $2")
+        .bind(t.target.to_string())
+        .bind(t.credential.to_string())
+        .execute(tx.conn())
+        .await?;
+    Ok(done)
+}
+
+/// (target, account) belongs to one credential, hence to one safe.
+pub fn already_bound() -> Error {
+    Error::conflict(
+        "Not bound.",
+        "This account at this address belongs to another credential.",
+        "Ask the custodians of that safe; one account is kept in one place.",
+    )
+}

@@ -1,0 +1,324 @@
+//! SQL of requests and what people said of them.
+
+use quorum::Hash;
+use quorum::decision::Cast;
+use quorum::ids::{AuthenticatorId, CredentialId, RequestId, SafeId, UserId};
+use quorum::statement::{Decision, Kind, Request as Asked, Statement};
+use sqlx::any::AnyRow;
+use sqlx::{Any, AnyConnection, Executor, Row};
+
+use super::State;
+use crate::error::{Error, Result};
+use crate::ledger::hash;
+use crate::people::store::{at, id, seq, sql};
+
+/// A request's row.
+#[derive(Clone)]
+pub struct Filed {
+    /// Id.
+    pub request: RequestId,
+    /// Code for people.
+    pub code: String,
+    /// Where it stands.
+    pub state: State,
+    /// Who asks.
+    pub requester: UserId,
+    /// The key that filed it.
+    pub authenticator: AuthenticatorId,
+    /// The safe.
+    pub safe: SafeId,
+    /// The credential, of a release or target.
+    pub credential: Option<CredentialId>,
+    /// The version, of a release.
+    pub version: Option<u64>,
+    /// Canonical bytes of the request statement.
+    pub statement: Vec<u8>,
+    /// The reason's text, until it is erased.
+    pub reason: Option<String>,
+    /// Its salt.
+    pub salt: Option<Vec<u8>>,
+    /// Hash of a terminal's poll secret.
+    pub poll: Option<Hash>,
+    /// Seq of the filing.
+    pub seq: u64,
+    /// Its leaf.
+    pub leaf: Hash,
+    /// Its time.
+    pub filed: i64,
+    /// No signature counts from here on.
+    pub expires: i64,
+    /// A release may be opened before this.
+    pub open_until: Option<i64>,
+    /// Seq of the acting entry.
+    pub opened: Option<u64>,
+    /// Its time.
+    pub opened_at: Option<i64>,
+    /// An open release ends then.
+    pub ends: Option<i64>,
+    /// When it closed or ended.
+    pub closed: Option<i64>,
+    /// Why it closed or ended.
+    pub why: Option<String>,
+}
+
+impl Filed {
+    /// What was asked, from the signed bytes.
+    pub fn asked(&self) -> Result<Asked> {
+        match Statement::parse(&self.statement)
+            .map_err(Error::internal)?
+            .kind
+        {
+            Kind::Request(asked) => Ok(*asked),
+            _ => Err(Error::internal("a stored request is no request")),
+        }
+    }
+}
+
+const REQUEST: &str = "SELECT request, code, state, requester, authenticator, safe, credential, version, statement, reason, salt, poll, seq, leaf, \
+     filed, expires, open_until, opened, opened_at, ends, closed, why FROM requests";
+
+fn read(row: &AnyRow) -> Result<Filed> {
+    Ok(Filed {
+        request: id(&row.try_get::<String, _>(0)?)?,
+        code: row.try_get(1)?,
+        state: State::of(&row.try_get::<String, _>(2)?)
+            .ok_or_else(|| Error::internal("a request is in no known state"))?,
+        requester: id(&row.try_get::<String, _>(3)?)?,
+        authenticator: id(&row.try_get::<String, _>(4)?)?,
+        safe: id(&row.try_get::<String, _>(5)?)?,
+        credential: row
+            .try_get::<Option<String>, _>(6)?
+            .map(|c| id(&c))
+            .transpose()?,
+        version: row.try_get::<Option<i64>, _>(7)?.map(seq).transpose()?,
+        statement: row.try_get(8)?,
+        reason: row.try_get(9)?,
+        salt: row.try_get(10)?,
+        poll: row
+            .try_get::<Option<Vec<u8>>, _>(11)?
+            .map(|h| hash(&h))
+            .transpose()?,
+        seq: seq(row.try_get(12)?)?,
+        leaf: hash(&row.try_get::<Vec<u8>, _>(13)?)?,
+        filed: row.try_get(14)?,
+        expires: row.try_get(15)?,
+        open_until: row.try_get(16)?,
+        opened: row.try_get::<Option<i64>, _>(17)?.map(seq).transpose()?,
+        opened_at: row.try_get(18)?,
+        ends: row.try_get(19)?,
+        closed: row.try_get(20)?,
+        why: row.try_get(21)?,
+    })
+}
+
+/// One request.
+pub async fn by_id<'e>(e: impl Executor<'e, Database = Any>, request: RequestId) -> Result<Filed> {
+    let row = sqlx::query(sql!(REQUEST, " WHERE request = $1"))
+        .bind(request.to_string())
+        .fetch_optional(e)
+        .await?;
+    row.as_ref()
+        .map(read)
+        .transpose()?
+        .ok_or_else(|| Error::missing("request"))
+}
+
+/// The newest requests, at most `limit`.
+pub async fn newest<'e>(e: impl Executor<'e, Database = Any>, limit: i64) -> Result<Vec<Filed>> {
+    let rows = sqlx::query(sql!(REQUEST, " ORDER BY filed DESC LIMIT $1"))
+        .bind(limit)
+        .fetch_all(e)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Requests that still wait, or are open.
+pub async fn live<'e>(e: impl Executor<'e, Database = Any>) -> Result<Vec<Filed>> {
+    let rows = sqlx::query(sql!(
+        REQUEST,
+        " WHERE state IN ('waiting', 'reached', 'open') ORDER BY filed DESC"
+    ))
+    .fetch_all(e)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Requests of one code.
+pub async fn by_code<'e>(
+    e: impl Executor<'e, Database = Any>,
+    code: &str,
+) -> Result<Option<Filed>> {
+    let row = sqlx::query(sql!(
+        REQUEST,
+        " WHERE code = $1 ORDER BY filed DESC LIMIT 1"
+    ))
+    .bind(code.to_owned())
+    .fetch_optional(e)
+    .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// A new request's row.
+pub async fn add(c: &mut AnyConnection, r: &Filed, purpose: &str) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO requests (request, code, purpose, state, requester, authenticator, safe, credential, version, statement, reason, salt, poll, seq, leaf, filed, expires) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+    )
+    .bind(r.request.to_string())
+    .bind(r.code.clone())
+    .bind(purpose)
+    .bind(r.state.as_str())
+    .bind(r.requester.to_string())
+    .bind(r.authenticator.to_string())
+    .bind(r.safe.to_string())
+    .bind(r.credential.map(|c| c.to_string()))
+    .bind(r.version.map(at))
+    .bind(r.statement.clone())
+    .bind(r.reason.clone())
+    .bind(r.salt.clone())
+    .bind(r.poll.map(|h| h.0.to_vec()))
+    .bind(at(r.seq))
+    .bind(r.leaf.0.to_vec())
+    .bind(r.filed)
+    .bind(r.expires)
+    .execute(c)
+    .await
+    .map_err(|e| match e {
+        sqlx::Error::Database(d) if d.is_unique_violation() => {
+            Error::conflict("Not asked.", "This request was filed before.", "Look for it among your requests.")
+        }
+        other => other.into(),
+    })?;
+    Ok(())
+}
+
+/// One decision or acceptance.
+#[derive(Clone)]
+pub struct Said {
+    /// Seq of its entry.
+    pub seq: u64,
+    /// Its time.
+    pub time: i64,
+    /// By whom.
+    pub user: UserId,
+    /// With which key.
+    pub authenticator: AuthenticatorId,
+    /// `approve`, `deny` or `accept`.
+    pub decision: String,
+    /// The signed statement.
+    pub statement: Vec<u8>,
+    /// Place of the re-sealed share.
+    pub x: Option<u8>,
+    /// The re-sealed share.
+    pub sealed: Option<Vec<u8>>,
+}
+
+impl Said {
+    /// As the rules count it; acceptances are no casts.
+    pub fn cast(&self) -> Option<Cast> {
+        let decision = match self.decision.as_str() {
+            "approve" => Decision::Approve,
+            "deny" => Decision::Deny,
+            _ => return None,
+        };
+        Some(Cast {
+            seq: self.seq,
+            time: self.time,
+            decision,
+            approver: self.user,
+            authenticator: self.authenticator,
+        })
+    }
+}
+
+/// Everything said of a request, in order.
+pub async fn said<'e>(
+    e: impl Executor<'e, Database = Any>,
+    request: RequestId,
+) -> Result<Vec<Said>> {
+    let rows = sqlx::query("SELECT seq, time, user_id, authenticator, decision, statement, x, sealed FROM casts WHERE request = $1 ORDER BY seq")
+        .bind(request.to_string())
+        .fetch_all(e)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Said {
+                seq: seq(row.try_get(0)?)?,
+                time: row.try_get(1)?,
+                user: id(&row.try_get::<String, _>(2)?)?,
+                authenticator: id(&row.try_get::<String, _>(3)?)?,
+                decision: row.try_get(4)?,
+                statement: row.try_get(5)?,
+                x: row
+                    .try_get::<Option<i64>, _>(6)?
+                    .and_then(|x| u8::try_from(x).ok()),
+                sealed: row.try_get(7)?,
+            })
+        })
+        .collect()
+}
+
+/// Adds what somebody said.
+pub async fn add_said(c: &mut AnyConnection, request: RequestId, s: &Said) -> Result<()> {
+    sqlx::query("INSERT INTO casts (request, seq, time, user_id, authenticator, decision, statement, x, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+        .bind(request.to_string())
+        .bind(at(s.seq))
+        .bind(s.time)
+        .bind(s.user.to_string())
+        .bind(s.authenticator.to_string())
+        .bind(s.decision.clone())
+        .bind(s.statement.clone())
+        .bind(s.x.map(i64::from))
+        .bind(s.sealed.clone())
+        .execute(c)
+        .await?;
+    Ok(())
+}
+
+/// Moves a request on. The caller has decided that it may.
+pub async fn move_to(
+    c: &mut AnyConnection,
+    request: RequestId,
+    from: State,
+    to: State,
+) -> Result<()> {
+    let done = sqlx::query("UPDATE requests SET state = $1 WHERE request = $2 AND state = $3")
+        .bind(to.as_str())
+        .bind(request.to_string())
+        .bind(from.as_str())
+        .execute(c)
+        .await?;
+    if done.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(moved_on())
+    }
+}
+
+/// Ends a request or release: state, time and why.
+pub async fn close(
+    c: &mut AnyConnection,
+    request: RequestId,
+    from: State,
+    to: State,
+    why: &str,
+    time: i64,
+) -> Result<()> {
+    move_to(&mut *c, request, from, to).await?;
+    sqlx::query("UPDATE requests SET closed = $1, why = $2 WHERE request = $3")
+        .bind(time)
+        .bind(why.to_owned())
+        .bind(request.to_string())
+        .execute(c)
+        .await?;
+    Ok(())
+}
+
+/// The refusal when somebody else was faster.
+pub fn moved_on() -> Error {
+    Error::conflict(
+        "Nothing was done.",
+        "The request has moved on meanwhile.",
+        "Reload the page to see where it stands.",
+    )
+}

@@ -1,0 +1,242 @@
+//! Requests over HTTP.
+
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use quorum::ids::RequestId;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::decide::{self, SentDecision};
+use super::file::{self, SentFiling};
+use super::store::{self, Filed};
+use super::{evidence, live, poll, release};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::http::ok;
+use crate::touch::Signed;
+use crate::who::{self, Person};
+
+/// The domain's routes under `/api/v1`.
+pub fn api(cfg: &mut web::ServiceConfig) {
+    cfg.route("/requests", web::post().to(post))
+        .route("/requests", web::get().to(list))
+        .route("/requests/{id}", web::get().to(show))
+        .route("/requests/{id}/events", web::get().to(events))
+        .route("/requests/{id}/evidence", web::get().to(proof))
+        .route("/requests/{id}/decisions", web::post().to(decision))
+        .route("/requests/{id}/acceptances", web::post().to(acceptance))
+        .route("/requests/{id}/withdraw", web::post().to(withdraw))
+        .route("/requests/{id}/open", web::post().to(open))
+        .route("/requests/{id}/check-in", web::post().to(check_in));
+}
+
+/// The request id of a path.
+pub fn id(text: &str) -> Result<RequestId> {
+    text.parse().map_err(|_| Error::missing("request"))
+}
+
+async fn find(app: &App, text: &str) -> Result<Filed> {
+    store::by_id(&app.ledger.db().pool, id(text)?).await
+}
+
+async fn post(
+    app: web::Data<App>,
+    who: Person,
+    body: web::Json<SentFiling>,
+) -> Result<HttpResponse> {
+    let (request, code, seq, leaf) = file::file(&app, &who, body.into_inner()).await?;
+    ok(
+        json!({ "request": request.to_string(), "code": code, "seq": seq, "leaf": leaf.to_string() }),
+    )
+}
+
+async fn list(app: web::Data<App>, _who: Person) -> Result<HttpResponse> {
+    let mut list = Vec::new();
+    for filed in store::newest(&app.ledger.db().pool, 100).await? {
+        list.push(live::view(&app, &filed).await?);
+    }
+    ok(json!({ "requests": list }))
+}
+
+/// A signed-in person, or the terminal that filed it. Which of the two, for what only the requester may.
+pub enum Watcher {
+    /// By session.
+    Person(Box<Person>),
+    /// By poll secret.
+    Terminal,
+}
+
+/// Who watches this request.
+pub async fn watcher(req: &HttpRequest, filed: &Filed) -> Result<Watcher> {
+    if req.headers().contains_key(poll::HEADER) {
+        let secret = poll::of(req)?;
+        return match filed.poll {
+            Some(hash) if hash == secret.digest("poll") => Ok(Watcher::Terminal),
+            _ => Err(Error::missing("request")),
+        };
+    }
+    who::person(req).await.map(|p| Watcher::Person(Box::new(p)))
+}
+
+/// Only the requester, by session or by the terminal that filed.
+async fn requester(req: &HttpRequest, filed: &Filed) -> Result<()> {
+    match watcher(req, filed).await? {
+        Watcher::Terminal => Ok(()),
+        Watcher::Person(p) if p.user == filed.requester => Ok(()),
+        Watcher::Person(_) => Err(Error::forbidden(
+            "Not done.",
+            "Only the person who asked may do this.",
+            "Tell them the code.",
+        )),
+    }
+}
+
+async fn show(
+    app: web::Data<App>,
+    req: HttpRequest,
+    path: web::Path<String>,
+) -> Result<HttpResponse> {
+    let filed = find(&app, &path).await?;
+    watcher(&req, &filed).await?;
+    ok(live::view(&app, &filed).await?)
+}
+
+#[derive(Deserialize)]
+struct Watch {
+    #[serde(default)]
+    reading: bool,
+}
+
+/// Server-sent events: the live view whenever it changes, a comment every 15 seconds otherwise.
+async fn events(
+    app: web::Data<App>,
+    req: HttpRequest,
+    path: web::Path<String>,
+    watch: web::Query<Watch>,
+) -> Result<HttpResponse> {
+    let filed = find(&app, &path).await?;
+    let reader = match watcher(&req, &filed).await? {
+        Watcher::Person(p) if watch.reading => Some(p.user),
+        _ => None,
+    };
+    let request = filed.request;
+    let app = app.into_inner();
+    let grown = app.ledger.grown();
+    let stream = futures::stream::unfold(
+        (app, grown, String::new(), 0_u32),
+        move |(app, mut grown, last, quiet)| async move {
+            let (mut last, mut quiet) = (last, quiet);
+            loop {
+                if let Some(user) = reader {
+                    app.presence.seen(request, user, app.ledger.clock().now());
+                }
+                let view = match store::by_id(&app.ledger.db().pool, request).await {
+                    Ok(filed) => live::view(&app, &filed)
+                        .await
+                        .ok()
+                        .and_then(|v| serde_json::to_string(&v).ok()),
+                    Err(_) => None,
+                };
+                let view = view?;
+                if view != last {
+                    last.clone_from(&view);
+                    return Some((
+                        Ok::<_, actix_web::Error>(web::Bytes::from(format!("data: {view}\n\n"))),
+                        (app, grown, last, 0),
+                    ));
+                }
+                // Another node's entries are seen by asking again; ours wake us.
+                let _ = tokio::time::timeout(Duration::from_millis(1500), grown.changed()).await;
+                quiet += 1;
+                if quiet >= 10 {
+                    quiet = 0;
+                    return Some((
+                        Ok(web::Bytes::from_static(b": still here\n\n")),
+                        (app, grown, last, quiet),
+                    ));
+                }
+            }
+        },
+    );
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header(("X-Accel-Buffering", "no"))
+        .streaming(stream))
+}
+
+#[derive(Deserialize)]
+struct Since {
+    #[serde(default)]
+    from: u64,
+}
+
+async fn proof(
+    app: web::Data<App>,
+    who: Person,
+    path: web::Path<String>,
+    since: web::Query<Since>,
+) -> Result<HttpResponse> {
+    let filed = find(&app, &path).await?;
+    app.presence
+        .seen(filed.request, who.user, app.ledger.clock().now());
+    ok(evidence::evidence(&app, &who, &filed, since.from).await?)
+}
+
+async fn decision(
+    app: web::Data<App>,
+    who: Person,
+    path: web::Path<String>,
+    body: web::Json<SentDecision>,
+) -> Result<HttpResponse> {
+    decide::decide(&app, &who, id(&path)?, body.into_inner()).await?;
+    ok(live::view(&app, &find(&app, &path).await?).await?)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OneSigned {
+    signed: Signed,
+}
+
+async fn acceptance(
+    app: web::Data<App>,
+    who: Person,
+    path: web::Path<String>,
+    body: web::Json<OneSigned>,
+) -> Result<HttpResponse> {
+    decide::accept(&app, &who, id(&path)?, body.into_inner().signed).await?;
+    ok(live::view(&app, &find(&app, &path).await?).await?)
+}
+
+async fn withdraw(
+    app: web::Data<App>,
+    req: HttpRequest,
+    path: web::Path<String>,
+) -> Result<HttpResponse> {
+    let filed = find(&app, &path).await?;
+    requester(&req, &filed).await?;
+    release::withdraw(&app, filed.request).await?;
+    ok(live::view(&app, &find(&app, &path).await?).await?)
+}
+
+async fn open(
+    app: web::Data<App>,
+    req: HttpRequest,
+    path: web::Path<String>,
+) -> Result<HttpResponse> {
+    let filed = find(&app, &path).await?;
+    requester(&req, &filed).await?;
+    ok(release::open(&app, filed.request).await?)
+}
+
+async fn check_in(
+    app: web::Data<App>,
+    req: HttpRequest,
+    path: web::Path<String>,
+) -> Result<HttpResponse> {
+    let filed = find(&app, &path).await?;
+    requester(&req, &filed).await?;
+    release::check_in(&app, filed.request).await?;
+    ok(live::view(&app, &find(&app, &path).await?).await?)
+}

@@ -1,0 +1,19 @@
+//! Rotation: the saga of promise P6.
+
+pub mod store;
+pub mod targets;
+
+use quorum::ids::{CredentialId, RotationId};
+
+use crate::app::App;
+use crate::error::{Error, Result};
+
+/// Starts a rotation now.
+pub async fn on_demand(_app: &App, _credential: CredentialId) -> Result<RotationId> {
+    Err(Error::internal("not here yet"))
+}
+
+/// Runs what is due.
+pub async fn run_due(_app: &App) -> Result<()> {
+    Ok(())
+}

@@ -1,0 +1,237 @@
+//! Verified rosters: gathered from stored entries, proved by `quorum` back to the safe's founding.
+//!
+//! Nothing here trusts a row for more than finding entries: a row that points elsewhere gives evidence
+//! that does not hold together, and no roster (promise P12).
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
+
+use quorum::Hash;
+use quorum::evidence::{Anchor, Proved, Trust};
+use quorum::ids::SafeId;
+use quorum::roster::{RosterEvidence, RosterStep, VerifiedRoster};
+use sqlx::Row;
+
+use crate::error::{Error, Result, Words};
+use crate::ledger::{Checkpoint, Ledger};
+use crate::people::store::{at, seq};
+
+/// Rosters that were verified, kept by the leaf of their `roster.set` and the newest event about a key of theirs.
+#[derive(Clone, Default)]
+pub struct Rosters {
+    held: Arc<Mutex<HashMap<(Hash, u64), Arc<VerifiedRoster>>>>,
+}
+
+impl Rosters {
+    /// The safe's roster of `epoch`, verified under a checkpoint of now.
+    pub async fn of(
+        &self,
+        ledger: &Ledger,
+        safe: SafeId,
+        epoch: u64,
+    ) -> Result<Arc<VerifiedRoster>> {
+        let row = sqlx::query("SELECT leaf FROM rosters WHERE safe = $1 AND epoch = $2")
+            .bind(safe.to_string())
+            .bind(at(epoch))
+            .fetch_optional(&ledger.db().pool)
+            .await?
+            .ok_or_else(|| Error::missing("roster"))?;
+        let leaf = crate::ledger::hash(&row.try_get::<Vec<u8>, _>(0)?)?;
+        let newest = newest_key_event(ledger).await?;
+        if let Some(held) = self
+            .held
+            .lock()
+            .ok()
+            .and_then(|h| h.get(&(leaf, newest)).cloned())
+        {
+            return Ok(held);
+        }
+        let roster = Arc::new(verify(ledger, safe, epoch).await?);
+        if roster.leaf() != leaf || roster.safe() != safe || roster.epoch() != epoch {
+            return Err(unproved("a row names another roster than the ledger"));
+        }
+        if let Ok(mut held) = self.held.lock() {
+            if held.len() > 256 {
+                held.clear();
+            }
+            held.insert((leaf, newest), roster.clone());
+        }
+        Ok(roster)
+    }
+
+    /// The safe's roster in force.
+    pub async fn in_force(&self, ledger: &Ledger, safe: SafeId) -> Result<Arc<VerifiedRoster>> {
+        let row = sqlx::query("SELECT epoch FROM safes WHERE safe = $1")
+            .bind(safe.to_string())
+            .fetch_optional(&ledger.db().pool)
+            .await?
+            .ok_or_else(|| Error::missing("safe"))?;
+        self.of(ledger, safe, seq(row.try_get(0)?)?).await
+    }
+}
+
+async fn newest_key_event(ledger: &Ledger) -> Result<u64> {
+    let row = sqlx::query("SELECT COALESCE(MAX(revoked), 0) FROM authenticators")
+        .fetch_one(&ledger.db().pool)
+        .await?;
+    seq(row.try_get(0)?)
+}
+
+/// What holds the service together is not what the ledger says.
+pub fn unproved(why: &str) -> Error {
+    Error::Tampered(Words::new(
+        "Refused.",
+        format!("The database does not agree with the signed ledger: {why}."),
+        "This is no outage. Keep the database as it is and call a custodian.",
+    ))
+}
+
+/// Our own checkpoint as trust: it was checked against the anchor before it was signed.
+pub async fn trust(ledger: &Ledger, checkpoint: &Checkpoint) -> Result<Trust> {
+    let founding = proved(ledger, 0, checkpoint).await?;
+    let anchor = Anchor {
+        size: checkpoint.size,
+        root: checkpoint.root,
+    };
+    Trust::check(
+        &checkpoint.note,
+        &founding,
+        ledger.founding()?.ledger,
+        Some(&anchor),
+        &[],
+    )
+    .map_err(|e| unproved(&e.to_string()))
+}
+
+/// One stored entry with its proof.
+pub async fn proved(ledger: &Ledger, place: u64, checkpoint: &Checkpoint) -> Result<Proved> {
+    let row = sqlx::query("SELECT bytes FROM ledger_entries WHERE seq = $1")
+        .bind(at(place))
+        .fetch_optional(&ledger.db().pool)
+        .await?
+        .ok_or_else(|| unproved("an entry is missing"))?;
+    let proof = ledger.inclusion(place, checkpoint.size).await?;
+    Ok(Proved {
+        seq: place,
+        entry: row.try_get(0)?,
+        proof: proof.into_iter().map(|h| Hash(h.0)).collect(),
+    })
+}
+
+async fn all_proved(
+    ledger: &Ledger,
+    places: impl IntoIterator<Item = u64>,
+    checkpoint: &Checkpoint,
+) -> Result<Vec<Proved>> {
+    let mut list = Vec::new();
+    for place in places {
+        list.push(proved(ledger, place, checkpoint).await?);
+    }
+    Ok(list)
+}
+
+async fn verify(ledger: &Ledger, safe: SafeId, epoch: u64) -> Result<VerifiedRoster> {
+    let checkpoint = ledger.checkpoint().await?;
+    let trust = trust(ledger, &checkpoint).await?;
+    let evidence = gather(ledger, safe, epoch, &checkpoint).await?;
+    VerifiedRoster::verify(&trust, &evidence).map_err(|e| unproved(&e.to_string()))
+}
+
+/// Every entry that the roster of `epoch` stands on.
+pub async fn gather(
+    ledger: &Ledger,
+    safe: SafeId,
+    epoch: u64,
+    checkpoint: &Checkpoint,
+) -> Result<RosterEvidence> {
+    let pool = &ledger.db().pool;
+    let rows = sqlx::query(
+        "SELECT r.seq, q.seq, r.request FROM rosters r JOIN requests q ON q.request = r.request \
+         WHERE r.safe = $1 AND r.epoch <= $2 ORDER BY r.epoch",
+    )
+    .bind(safe.to_string())
+    .bind(at(epoch))
+    .fetch_all(pool)
+    .await?;
+    let (mut steps, mut people) = (Vec::new(), BTreeSet::new());
+    for row in rows {
+        let (set, filed, request) = (
+            seq(row.try_get(0)?)?,
+            seq(row.try_get(1)?)?,
+            row.try_get::<String, _>(2)?,
+        );
+        let casts = sqlx::query(
+            "SELECT seq, user_id FROM casts WHERE request = $1 AND seq < $2 ORDER BY seq",
+        )
+        .bind(request.clone())
+        .bind(at(set))
+        .fetch_all(pool)
+        .await?;
+        let mut decisions = Vec::new();
+        for cast in casts {
+            decisions.push(seq(cast.try_get(0)?)?);
+            people.insert(cast.try_get::<String, _>(1)?);
+        }
+        let requester = sqlx::query("SELECT requester FROM requests WHERE request = $1")
+            .bind(request)
+            .fetch_one(pool)
+            .await?;
+        people.insert(requester.try_get(0)?);
+        let set = proved(ledger, set, checkpoint).await?;
+        people.extend(named_in(&set.entry));
+        steps.push(RosterStep {
+            set,
+            request: proved(ledger, filed, checkpoint).await?,
+            decisions: all_proved(ledger, decisions, checkpoint).await?,
+        });
+    }
+    let (mut enrolments, mut invitations, mut revocations) =
+        (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    // Whoever invited, gave roles or revoked signed that too: their own keys go along, back to the first custodian's.
+    let (mut waiting, mut done): (Vec<String>, BTreeSet<String>) =
+        (people.into_iter().collect(), BTreeSet::new());
+    while let Some(person) = waiting.pop() {
+        if !done.insert(person.clone()) {
+            continue;
+        }
+        let rows = sqlx::query("SELECT e.seq, e.event, e.actor FROM ledger_links l JOIN ledger_entries e ON e.seq = l.seq WHERE l.subject = $1")
+            .bind(person)
+            .fetch_all(pool)
+            .await?;
+        for row in rows {
+            let place = seq(row.try_get(0)?)?;
+            let event = row.try_get::<String, _>(1)?;
+            if event.starts_with("person.") || event.starts_with("authenticator.") {
+                waiting.extend(Some(row.try_get::<String, _>(2)?).filter(|a| a != "system"));
+            }
+            match event.as_str() {
+                "authenticator.enrolled" => enrolments.insert(place),
+                "person.invited" | "person.roles" => invitations.insert(place),
+                "authenticator.revoked"
+                | "authenticator.suspended"
+                | "authenticator.restored"
+                | "authenticator.distrusted" => revocations.insert(place),
+                _ => false,
+            };
+        }
+    }
+    Ok(RosterEvidence {
+        rosters: steps,
+        enrolments: all_proved(ledger, enrolments, checkpoint).await?,
+        invitations: all_proved(ledger, invitations, checkpoint).await?,
+        revocations: all_proved(ledger, revocations, checkpoint).await?,
+    })
+}
+
+fn named_in(roster_set: &[u8]) -> Vec<String> {
+    let entry: serde_json::Value = serde_json::from_slice(roster_set).unwrap_or_default();
+    let approvers = entry
+        .pointer("/data/new/approvers")
+        .and_then(|a| a.as_array())
+        .cloned()
+        .unwrap_or_default();
+    approvers
+        .iter()
+        .filter_map(|a| a.get("user").and_then(|u| u.as_str()).map(str::to_owned))
+        .collect()
+}

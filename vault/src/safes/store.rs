@@ -1,0 +1,76 @@
+//! SQL of safes.
+
+use quorum::Hash;
+use quorum::ids::SafeId;
+use sqlx::{Any, Executor, Row};
+
+use crate::error::Result;
+use crate::ledger::hash;
+use crate::people::store::{id, seq};
+
+/// A safe's row.
+#[derive(Clone, Debug)]
+pub struct Safe {
+    /// Id.
+    pub safe: SafeId,
+    /// Name.
+    pub name: String,
+    /// For rehearsals, for ever.
+    pub drill: bool,
+    /// Roster epoch in force.
+    pub epoch: u64,
+    /// Leaf of its `roster.set`.
+    pub roster: Hash,
+    /// Approvals needed.
+    pub m: u64,
+    /// Denials that end a request.
+    pub denials: u64,
+    /// Longest life of a request, seconds.
+    pub request_life_s: u64,
+    /// Longest release, seconds.
+    pub grant_life_s: u64,
+    /// When it was last drilled.
+    pub drilled_at: Option<i64>,
+}
+
+fn read(row: &sqlx::any::AnyRow) -> Result<Safe> {
+    Ok(Safe {
+        safe: id(&row.try_get::<String, _>(0)?)?,
+        name: row.try_get(1)?,
+        drill: row.try_get::<i64, _>(2)? != 0,
+        epoch: seq(row.try_get(3)?)?,
+        roster: hash(&row.try_get::<Vec<u8>, _>(4)?)?,
+        m: seq(row.try_get(5)?)?,
+        denials: seq(row.try_get(6)?)?,
+        request_life_s: seq(row.try_get(7)?)?,
+        grant_life_s: seq(row.try_get(8)?)?,
+        drilled_at: row.try_get(9)?,
+    })
+}
+
+const SAFE: &str = "SELECT safe, name, drill, epoch, roster, m, denials, request_life_s, grant_life_s, drilled_at FROM safes";
+
+/// All safes, by name.
+pub async fn all<'e>(e: impl Executor<'e, Database = Any>) -> Result<Vec<Safe>> {
+    let rows = sqlx::query(crate::people::store::sql!(SAFE, " ORDER BY name"))
+        .fetch_all(e)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// One safe.
+pub async fn by_id<'e>(e: impl Executor<'e, Database = Any>, safe: SafeId) -> Result<Option<Safe>> {
+    let row = sqlx::query(crate::people::store::sql!(SAFE, " WHERE safe = $1"))
+        .bind(safe.to_string())
+        .fetch_optional(e)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// A safe's name, where it is founded.
+pub async fn name_of<'e>(
+    e: impl Executor<'e, Database = Any>,
+    safe: SafeId,
+) -> Result<Option<String>> {
+    Ok(by_id(e, safe).await?.map(|s| s.name))
+}

@@ -1,0 +1,125 @@
+//! Safes over HTTP.
+
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use super::store::{self, Safe};
+use crate::app::App;
+use crate::credentials;
+use crate::error::{Error, Result};
+use crate::http::ok;
+use crate::people::store as people;
+use crate::who::Person;
+
+/// The domain's routes under `/api/v1`.
+pub fn api(cfg: &mut web::ServiceConfig) {
+    cfg.route("/safes", web::get().to(list))
+        .route("/safes/{id}", web::get().to(show));
+}
+
+/// One approver as pages show them.
+#[derive(serde::Serialize, Clone, Debug)]
+pub struct Approver {
+    /// Id.
+    pub user: String,
+    /// Name.
+    pub name: String,
+    /// Place on the roster, from 1.
+    pub x: u8,
+    /// Live rostered keys.
+    pub keys: usize,
+    /// Whether they can sign now.
+    pub can_sign: bool,
+    /// When a key of theirs last opened a share.
+    pub proved_at: Option<i64>,
+}
+
+/// A safe as pages and programs see it.
+#[derive(serde::Serialize, Clone, Debug)]
+pub struct Shown {
+    /// Id.
+    pub safe: String,
+    /// Name.
+    pub name: String,
+    /// For rehearsals.
+    pub drill: bool,
+    /// Roster epoch.
+    pub epoch: u64,
+    /// Roster leaf.
+    pub roster: String,
+    /// Approvals needed.
+    pub m: u64,
+    /// Approvers.
+    pub n: usize,
+    /// Denials that end a request.
+    pub denials: u64,
+    /// Seconds.
+    pub request_life_s: u64,
+    /// Seconds.
+    pub grant_life_s: u64,
+    /// Who approves.
+    pub approvers: Vec<Approver>,
+    /// Live approvers minus m; below zero the safe cannot be opened.
+    pub margin: i64,
+    /// What is in it.
+    pub credentials: Vec<credentials::Shown>,
+}
+
+/// The safe with its roster, checked back to signed entries.
+pub async fn shown(app: &App, safe: &Safe) -> Result<Shown> {
+    let pool = &app.ledger.db().pool;
+    let roster = app.rosters.of(&app.ledger, safe.safe, safe.epoch).await?;
+    let mut approvers = Vec::new();
+    for a in roster.approvers() {
+        let keys = people::keys_of(pool, a.user).await?;
+        let live: Vec<_> = keys
+            .iter()
+            .filter(|k| {
+                k.live()
+                    && a.authenticators
+                        .iter()
+                        .any(|r| r.authenticator == k.authenticator)
+            })
+            .collect();
+        approvers.push(Approver {
+            user: a.user.to_string(),
+            name: a.name.clone(),
+            x: a.x,
+            keys: live.len(),
+            can_sign: !live.is_empty(),
+            proved_at: live.iter().filter_map(|k| k.proved_at).max(),
+        });
+    }
+    let able = i64::try_from(approvers.iter().filter(|a| a.can_sign).count()).unwrap_or(0);
+    Ok(Shown {
+        safe: safe.safe.to_string(),
+        name: roster.name().to_owned(),
+        drill: roster.drill(),
+        epoch: roster.epoch(),
+        roster: roster.leaf().to_string(),
+        m: u64::from(roster.m().get()),
+        n: approvers.len(),
+        denials: roster.denials(),
+        request_life_s: roster.request_life_s(),
+        grant_life_s: roster.grant_life_s(),
+        margin: able - i64::from(roster.m().get()),
+        approvers,
+        credentials: credentials::in_safe(app, safe.safe).await?,
+    })
+}
+
+async fn list(app: web::Data<App>, _who: Person) -> Result<HttpResponse> {
+    let mut list = Vec::new();
+    for safe in store::all(&app.ledger.db().pool).await? {
+        list.push(shown(&app, &safe).await?);
+    }
+    ok(json!({ "safes": list }))
+}
+
+async fn show(app: web::Data<App>, _who: Person, id: web::Path<String>) -> Result<HttpResponse> {
+    let id = id.parse().map_err(|_| Error::missing("safe"))?;
+    let safe = store::by_id(&app.ledger.db().pool, id)
+        .await?
+        .ok_or_else(|| Error::missing("safe"))?;
+    ok(shown(&app, &safe).await?)
+}

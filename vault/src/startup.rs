@@ -1,0 +1,426 @@
+//! Founding a Vitrine, and starting one.
+
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::path::Path;
+
+use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
+use actix_web::{App as Actix, HttpResponse, HttpServer, web};
+use audit::event::{FirstInvitation, Founding, Page, Role, SoftwareStarted};
+use audit::{Actor, Event};
+use quorum::Hash;
+use quorum::ids::UserId;
+use rust_embed::RustEmbed;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::app::{App, Parts};
+use crate::clock::{Clock, DAY};
+use crate::config::Config;
+use crate::convert::Audited;
+use crate::db::{Db, Engine};
+use crate::error::{Error, Result, Words};
+use crate::keys::{self, Keys};
+use crate::ledger::anchor::Anchored;
+use crate::ledger::{Anchor, Ledger};
+use crate::people::attestation::TrustList;
+use crate::people::sessions::{self, Token};
+use crate::people::store::{self as people, User};
+
+/// The pages' scripts, styles and fonts, bundled before the build.
+#[derive(RustEmbed)]
+#[folder = "$CARGO_MANIFEST_DIR/../target/web"]
+#[allow_missing = true]
+struct Assets;
+
+/// What founding gives: shown once, on paper or by voice.
+pub struct Founded {
+    /// The ledger's name.
+    pub ledger: Hash,
+    /// The first custodian's one-time invitation.
+    pub invitation: Token,
+    /// The origin.
+    pub origin: String,
+}
+
+/// Founds the ledger: entry 0 and the first invitation.
+pub async fn found(
+    config: &Config,
+    origin: &str,
+    name: Option<&str>,
+    custodian: &str,
+) -> Result<Founded> {
+    let (origin, rp_id) = parse_origin(origin)?;
+    std::fs::create_dir_all(&config.data)
+        .map_err(|e| Error::NoEntry(format!("{}: {e}", config.data.display())))?;
+    private(&config.data)?;
+    keys::provision(config)?;
+    let keys = Keys::open(config)?;
+    let made = keys.found()?;
+    let url = config
+        .database
+        .owner_url
+        .clone()
+        .unwrap_or_else(|| config.database_url());
+    let db = Db::open(&url, true).await?;
+    db.migrate(serving_role(config).as_deref()).await?;
+    let clock = Clock::default();
+    let anchor = Anchor::at(&config.anchor_path());
+    let ledger = Ledger::open(
+        db,
+        clock.clone(),
+        keys.clone(),
+        anchor.clone(),
+        config.ledger.batch,
+    )
+    .await?;
+    if ledger.size() > 0 {
+        return Err(Error::conflict(
+            "Not founded.",
+            "There is a ledger already.",
+            "Run `vitrine serve`.",
+        ));
+    }
+    let name = name.map_or_else(|| rp_id.clone(), str::to_owned);
+    let founding = Founding {
+        checkpoint_keys: keys.checkpoint_keys(&name)?,
+        continues: None,
+        name,
+        origins: vec![origin.clone()],
+        rp_id,
+    };
+    let ((), receipt) = ledger
+        .write(move |tx| {
+            Box::pin(async move {
+                tx.record(Actor::System, Event::LedgerFounded(Box::new(founding)), &[])
+            })
+        })
+        .await?;
+    ledger.load_founding().await?;
+    let invitation = invite_first(&ledger, receipt.leaf(), custodian).await?;
+    for (key, token) in made {
+        ledger
+            .write(move |tx| {
+                Box::pin(async move {
+                    tx.record(
+                        Actor::System,
+                        Event::KekRolled {
+                            key: key.audited(),
+                            previous_key: None,
+                            token,
+                        },
+                        &[&key],
+                    )
+                })
+            })
+            .await?;
+    }
+    anchor.write(&Anchored {
+        ledger: receipt.leaf(),
+        size: 1,
+        root: receipt.leaf(),
+    })?;
+    ledger.checkpoint().await?;
+    Ok(Founded {
+        ledger: receipt.leaf(),
+        invitation,
+        origin,
+    })
+}
+
+async fn invite_first(ledger: &Ledger, name: Hash, custodian: &str) -> Result<Token> {
+    let token = Token::draw()?;
+    let invitation = token.digest("invitation");
+    let user = UserId::from_uuid_bytes(*uuid::Uuid::now_v7().as_bytes());
+    let custodian = custodian.to_owned();
+    let expires = ledger.clock().now() + 7 * DAY;
+    let nonce = sessions::random()?;
+    ledger
+        .write(move |tx| {
+            Box::pin(async move {
+                let event = Event::FirstPersonInvited(FirstInvitation {
+                    expires,
+                    invitation: audit::Hash(invitation.0),
+                    ledger: audit::Hash(name.0),
+                    name: custodian.clone(),
+                    nonce,
+                    roles: vec![Role::Custodian, Role::Auditor],
+                    user: user.audited(),
+                });
+                tx.use_nonce(&nonce).await?;
+                let done = tx.record(Actor::System, event, &[&user])?;
+                let row = User {
+                    user,
+                    name: custodian.clone(),
+                    roles: vec!["custodian".into(), "auditor".into()],
+                    invitation: Some(invitation),
+                    expires: Some(expires),
+                    invited: done.seq(),
+                };
+                people::add_user(
+                    tx.conn(),
+                    &row,
+                    &crate::people::fold(&custodian),
+                    done.time(),
+                )
+                .await?;
+                Ok(done)
+            })
+        })
+        .await?;
+    Ok(token)
+}
+
+fn serving_role(config: &Config) -> Option<String> {
+    config.database.owner_url.as_ref()?;
+    let url = url::Url::parse(&config.database_url()).ok()?;
+    Some(url.username().to_owned()).filter(|u| !u.is_empty())
+}
+
+fn parse_origin(text: &str) -> Result<(String, String)> {
+    let wrong = |why: &'static str| {
+        Error::invalid(
+            "Not founded.",
+            why,
+            "Give the address that people will type, such as https://vitrine.example.",
+        )
+    };
+    let url = url::Url::parse(text).map_err(|_| wrong("The origin is no URL."))?;
+    let host = url
+        .host_str()
+        .ok_or_else(|| wrong("The origin has no host."))?
+        .to_owned();
+    let local = host == "localhost";
+    if url.scheme() != "https" && !(local && url.scheme() == "http") {
+        return Err(wrong(
+            "An origin is https, or http on localhost: browsers give keys to no other.",
+        ));
+    }
+    if host.parse::<std::net::IpAddr>().is_ok() || host.starts_with('[') {
+        return Err(wrong("An address is no name that a key can be bound to."));
+    }
+    Ok((url.origin().ascii_serialization(), host))
+}
+
+fn private(dir: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))
+        .map_err(|e| Error::NoEntry(e.to_string()))
+}
+
+/// Brings the database's schema up to date.
+pub async fn migrate(config: &Config) -> Result<Vec<i64>> {
+    let url = config
+        .database
+        .owner_url
+        .clone()
+        .unwrap_or_else(|| config.database_url());
+    Db::open(&url, false)
+        .await?
+        .migrate(serving_role(config).as_deref())
+        .await
+}
+
+/// Opens everything a node is made of, and refuses where something is not as it must be.
+pub async fn open(config: Config, clock: Clock, adopt: Option<(u64, Hash)>) -> Result<App> {
+    let opening = config.clone();
+    let keys = tokio::task::spawn_blocking(move || Keys::open(&opening));
+    let trust = TrustList::load(&config.keys.trust)?;
+    let db = Db::open(&config.database_url(), false).await?;
+    db.refuse_owner().await?;
+    let keys = keys.await.map_err(Error::internal)??;
+    let anchor = Anchor::at(&config.anchor_path());
+    let ledger = Ledger::open(db, clock, keys.clone(), anchor, config.ledger.batch).await?;
+    ledger.check_anchor(adopt).await?;
+    ledger.check_clock().await?;
+    Ok(App::new(Parts {
+        config,
+        ledger,
+        keys,
+        rosters: Default::default(),
+        trust,
+        presence: Default::default(),
+    }))
+}
+
+/// A bound listener: a port in use is an error, never another port.
+pub fn listen(config: &Config) -> Result<TcpListener> {
+    let address: SocketAddr = config
+        .server
+        .listen
+        .to_socket_addrs()
+        .ok()
+        .and_then(|mut a| a.next())
+        .ok_or_else(|| {
+            Error::invalid(
+                "Not started.",
+                "`[server] listen` is no address.",
+                "Write 127.0.0.1:7443, for instance.",
+            )
+        })?;
+    if !address.ip().is_loopback() && config.server.certificate.is_none() {
+        return Err(Error::invalid(
+            "Not started.",
+            "Plain HTTP is served on loopback only.",
+            "Set `[server] certificate` and `private_key`, or listen on 127.0.0.1.",
+        ));
+    }
+    TcpListener::bind(address).map_err(|e| {
+        Error::Down(
+            Words::new(
+                "Not started.",
+                format!("{address} cannot be listened on ({}).", e.kind()),
+                "Stop what uses that port, or choose another and found with that origin.",
+            ),
+            e.to_string(),
+        )
+    })
+}
+
+/// Serves `app` on `listener` until stopped.
+pub fn serve(app: App, listener: TcpListener) -> Result<Server> {
+    let data = web::Data::new(app.clone());
+    let workers = app.config.server.workers.max(1);
+    let server = HttpServer::new(move || {
+        Actix::new()
+            .app_data(data.clone())
+            .app_data(crate::http::json_config())
+            .wrap(from_fn(crate::http::guard))
+            .configure(routes)
+    })
+    .workers(workers)
+    .client_request_timeout(std::time::Duration::from_secs(5))
+    .shutdown_timeout(2);
+    let server = match (
+        &app.config.server.certificate,
+        &app.config.server.private_key,
+    ) {
+        (Some(chain), Some(key)) => server.listen_rustls_0_23(listener, tls(chain, key)?),
+        _ => server.listen(listener),
+    };
+    Ok(server.map_err(|e| Error::internal(e.to_string()))?.run())
+}
+
+/// Every route there is. The table in the tests lists each with who may call it.
+pub fn routes(cfg: &mut web::ServiceConfig) {
+    cfg.service(
+        web::scope("/api/v1")
+            .configure(crate::ledger::web::api)
+            .configure(crate::people::web::api)
+            .configure(crate::credentials::web::api)
+            .configure(crate::safes::web::api)
+            .configure(crate::requests::web::api)
+            .default_service(web::to(no_such_address)),
+    )
+    .route(
+        "/healthz",
+        web::get().to(|| async { HttpResponse::Ok().json(json!({ "ok": true })) }),
+    )
+    .route("/readyz", web::get().to(readyz))
+    .route("/assets/{name:.*}", web::get().to(asset))
+    .configure(crate::site::routes)
+    .default_service(web::to(no_such_address));
+}
+
+async fn no_such_address() -> Result<HttpResponse> {
+    Err(Error::missing("address"))
+}
+
+async fn readyz(app: web::Data<App>) -> Result<HttpResponse> {
+    let database = sqlx::query("SELECT 1")
+        .fetch_one(&app.ledger.db().pool)
+        .await
+        .is_ok();
+    let (hsm, clock) = (app.keys.ready(), !app.ledger.clock_stopped());
+    let ready = database && hsm && clock && app.ledger.founding().is_ok();
+    let body = json!({ "ready": ready, "database": database, "hsm": hsm, "clock": clock });
+    Ok(if ready {
+        HttpResponse::Ok().json(body)
+    } else {
+        HttpResponse::ServiceUnavailable().json(body)
+    })
+}
+
+async fn asset(path: web::Path<String>) -> Result<HttpResponse> {
+    let name = path.into_inner();
+    let file = Assets::get(&name).ok_or_else(|| Error::missing("file"))?;
+    let kind = match name.rsplit_once('.').map(|(_, e)| e) {
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("woff2") => "font/woff2",
+        Some("svg") => "image/svg+xml",
+        _ => "application/octet-stream",
+    };
+    Ok(HttpResponse::Ok()
+        .content_type(kind)
+        .insert_header(("Cache-Control", "public, max-age=300"))
+        .body(file.data.into_owned()))
+}
+
+/// What browsers are given to run, with its hashes, and the program's own: the first entry of each start.
+pub async fn record_start(app: &App) -> Result<()> {
+    let mut pages: Vec<Page> = Assets::iter()
+        .filter(|name| name.ends_with(".js"))
+        .filter_map(|name| {
+            let file = Assets::get(&name)?;
+            Some(Page {
+                path: format!("/assets/{name}"),
+                sha256: audit::Hash(file.metadata.sha256_hash()),
+            })
+        })
+        .collect();
+    pages.sort_by(|a, b| a.path.cmp(&b.path));
+    let program = std::env::current_exe()
+        .and_then(std::fs::read)
+        .map_err(Error::internal)?;
+    let program_sha256 = audit::Hash(Sha256::digest(&program).into());
+    drop(program);
+    let release = env!("CARGO_PKG_VERSION").to_owned();
+    app.ledger
+        .write(move |tx| {
+            Box::pin(async move {
+                tx.record(
+                    Actor::System,
+                    Event::SoftwareStarted(SoftwareStarted {
+                        pages,
+                        program_sha256,
+                        release,
+                    }),
+                    &[],
+                )
+            })
+        })
+        .await
+        .map(|_| ())
+}
+
+fn tls(chain: &Path, key: &Path) -> Result<rustls::ServerConfig> {
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    let wrong = |e: String| {
+        Error::invalid(
+            "Not started.",
+            format!("The certificate or key cannot be used: {e}."),
+            "Mend `[server] certificate` and `private_key`.",
+        )
+    };
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(chain)
+        .and_then(Iterator::collect)
+        .map_err(|e| wrong(e.to_string()))?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|e| wrong(e.to_string()))?;
+    let mut config = rustls::ServerConfig::builder_with_provider(std::sync::Arc::new(
+        rustls::crypto::aws_lc_rs::default_provider(),
+    ))
+    .with_safe_default_protocol_versions()
+    .map_err(|e| wrong(e.to_string()))?
+    .with_no_client_auth()
+    .with_single_cert(chain, key)
+    .map_err(|e| wrong(e.to_string()))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// Which database a configuration means, for `doctor`.
+pub fn engine(config: &Config) -> Result<Engine> {
+    Engine::of(&config.database_url())
+}

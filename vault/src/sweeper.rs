@@ -1,0 +1,79 @@
+//! The sweeper: ends what time has ended, and finishes what a crash left open. Every node runs one; each step is
+//! a transaction that decides again, so that two sweepers do no harm.
+
+use std::time::Duration;
+
+use audit::Event;
+use audit::event::{Closed, Ended};
+
+use crate::app::App;
+use crate::clock::{DAY, SECOND};
+use crate::error::{Error, Result};
+use crate::requests::{State, release, settle, store};
+
+/// Runs until the process ends.
+pub async fn run(app: App) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        if let Err(e) = sweep(&app).await {
+            tracing::warn!(
+                cause = e.cause().unwrap_or("refused"),
+                "a sweep was cut short: {e}"
+            );
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+    }
+}
+
+/// One round.
+pub async fn sweep(app: &App) -> Result<()> {
+    if app.ledger.clock_stopped() {
+        return Ok(());
+    }
+    let now = app.ledger.clock().now();
+    for filed in store::live(&app.ledger.db().pool).await? {
+        let done = match filed.state {
+            State::Open if filed.ends.is_some_and(|e| e <= now) => {
+                release::close(app, filed.request, Closed::Expired).await
+            }
+            s if s.pending() && filed.expires <= now && !release::may_still_open(&filed, now) => {
+                release::end(app, filed.request, Ended::Expired).await
+            }
+            s if s.pending() => settle::settle(app, filed.request).await,
+            _ => Ok(()),
+        };
+        match done {
+            Ok(()) | Err(Error::Conflict(_)) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    tick_clock(app, now).await?;
+    crate::rotation::run_due(app).await
+}
+
+/// `clock.ticked` when twelve hours have passed without another entry (FORMATS.md 3).
+async fn tick_clock(app: &App, now: i64) -> Result<()> {
+    use sqlx::Row;
+    let row = sqlx::query("SELECT time FROM ledger_head WHERE id = 1")
+        .fetch_optional(&app.ledger.db().pool)
+        .await?;
+    let Some(last) = row.map(|r| r.try_get::<i64, _>(0)).transpose()? else {
+        return Ok(());
+    };
+    if now - last < DAY / 2 {
+        return Ok(());
+    }
+    app.ledger
+        .write(move |tx| {
+            Box::pin(async move {
+                if tx.now() - last < DAY / 2 - SECOND {
+                    return Err(store::moved_on());
+                }
+                tx.record(audit::Actor::System, Event::ClockTicked, &[])
+            })
+        })
+        .await
+        .map(|_| ())
+}

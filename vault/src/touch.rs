@@ -1,0 +1,213 @@
+//! A touch: one statement that a person signed with a key, checked as far as it can be before the
+//! writer's transaction, and used up inside it.
+
+use quorum::assertion::{self, Assertion, RelyingParty};
+use quorum::ids::{AuthenticatorId, UserId};
+use quorum::statement::{self, Statement};
+use serde::Deserialize;
+use sqlx::Row;
+
+use crate::b64::Bytes;
+use crate::convert::Audited;
+use crate::error::{Error, Result};
+use crate::ledger::{Ledger, Tx};
+use crate::people::store::{self as people, Key};
+
+/// A signed statement as pages and programs send it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signed {
+    /// The statement's canonical bytes, as text.
+    pub statement: String,
+    /// The WebAuthn credential that was touched.
+    pub credential_id: Bytes,
+    /// What the authenticator gave.
+    pub assertion: SentAssertion,
+}
+
+/// An assertion as sent.
+#[derive(Deserialize, Clone)]
+#[serde(deny_unknown_fields)]
+pub struct SentAssertion {
+    /// Raw authenticator data.
+    pub authenticator_data: Bytes,
+    /// Raw client data.
+    pub client_data_json: Bytes,
+    /// DER signature.
+    pub signature: Bytes,
+}
+
+impl From<&SentAssertion> for Assertion {
+    fn from(s: &SentAssertion) -> Assertion {
+        Assertion {
+            authenticator_data: s.authenticator_data.0.clone(),
+            client_data_json: s.client_data_json.0.clone(),
+            signature: s.signature.0.clone(),
+        }
+    }
+}
+
+/// A checked touch: the statement is canonical, of this ledger, and signed by a live key of its signer.
+pub struct Touch {
+    /// What was signed.
+    pub statement: Statement,
+    /// Its canonical bytes.
+    pub bytes: Vec<u8>,
+    /// The person.
+    pub user: UserId,
+    /// The key.
+    pub key: Key,
+    assertion: Assertion,
+    counter: u32,
+}
+
+/// The relying party of this ledger.
+pub fn relying_party(ledger: &Ledger) -> Result<RelyingParty> {
+    let founding = ledger.founding()?;
+    Ok(RelyingParty {
+        rp_id: founding.rp_id.clone(),
+        origins: founding.origins.clone(),
+    })
+}
+
+/// The statement in `text`, canonical and of this ledger.
+pub fn statement_of(ledger: &Ledger, text: &str) -> Result<Statement> {
+    let statement = Statement::parse(text.as_bytes()).map_err(|e| bad_statement(&e.to_string()))?;
+    if statement.ledger != ledger.founding()?.ledger {
+        return Err(bad_statement("it names another ledger"));
+    }
+    Ok(statement)
+}
+
+/// The refusal of a statement that is not what it should be.
+pub fn bad_statement(why: &str) -> Error {
+    Error::invalid(
+        "Nothing was done.",
+        format!("The signed statement is not valid: {why}."),
+        "Reload the page and try again.",
+    )
+}
+
+/// The refusal of an assertion that does not hold.
+pub fn bad_assertion(why: &str) -> Error {
+    Error::invalid(
+        "Nothing was done.",
+        format!("The signature does not hold: {why}."),
+        "Touch the key again; if it stays, use another key and tell a custodian.",
+    )
+}
+
+impl Touch {
+    /// Checks `signed` against the key that its credential id names, which must be a live key of `user`.
+    pub async fn check(ledger: &Ledger, user: UserId, signed: &Signed) -> Result<Touch> {
+        let statement = statement_of(ledger, &signed.statement)?;
+        if statement.signer != Some(user) {
+            return Err(bad_statement("its signer is not you"));
+        }
+        let key = people::key_by_credential(&ledger.db().pool, &signed.credential_id.0)
+            .await?
+            .filter(|k| k.user == user)
+            .ok_or_else(|| {
+                Error::invalid(
+                    "Nothing was done.",
+                    "That key is not one of yours.",
+                    "Use a key that your page lists.",
+                )
+            })?;
+        Touch::verified(ledger, statement, signed, key)
+    }
+
+    fn verified(ledger: &Ledger, statement: Statement, signed: &Signed, key: Key) -> Result<Touch> {
+        key.must_be_live()?;
+        let bytes = signed.statement.clone().into_bytes();
+        let assertion = Assertion::from(&signed.assertion);
+        let counter = check_assertion(ledger, &key.public_key, &bytes, &assertion)?;
+        Ok(Touch {
+            statement,
+            bytes,
+            user: key.user,
+            key,
+            assertion,
+            counter,
+        })
+    }
+
+    /// Uses the touch up inside the transaction: the key is still live, its counter rose, the nonce is new.
+    pub async fn spend(&self, tx: &mut Tx) -> Result<()> {
+        use_key(tx, &self.key, self.counter).await?;
+        tx.use_nonce(&self.statement.nonce).await
+    }
+
+    /// The `data` of a signed event.
+    pub fn signed(&self) -> audit::event::Signed {
+        audit::event::Signed {
+            authenticator: self.key.authenticator.audited(),
+            statement: self.bytes.clone(),
+            assertion: event_assertion(&self.assertion),
+        }
+    }
+
+    /// The leaf-independent name of this touch's key.
+    pub fn authenticator(&self) -> AuthenticatorId {
+        self.key.authenticator
+    }
+}
+
+/// Checks an assertion over `statement` and gives its counter.
+pub fn check_assertion(
+    ledger: &Ledger,
+    key: &[u8],
+    statement: &[u8],
+    a: &Assertion,
+) -> Result<u32> {
+    let point = <[u8; 65]>::try_from(key)
+        .map_err(|_| Error::internal("a stored public key has not 65 bytes"))?;
+    let key = assertion::PublicKey::from_sec1(point)
+        .map_err(|e| Error::internal(format!("stored public key: {e}")))?;
+    assertion::verify(
+        &relying_party(ledger)?,
+        &key,
+        &statement::challenge(statement),
+        a,
+    )
+    .map(|v| v.counter)
+    .map_err(|e| bad_assertion(&e.to_string()))
+}
+
+/// An assertion in the ledger's form.
+pub fn event_assertion(a: &Assertion) -> audit::event::Assertion {
+    audit::event::Assertion {
+        authenticator_data: a.authenticator_data.clone(),
+        client_data_json: a.client_data_json.clone(),
+        signature: a.signature.clone(),
+    }
+}
+
+/// Inside the transaction: the key is live now, and its counter rose (or neither side counts).
+pub async fn use_key(tx: &mut Tx, key: &Key, counter: u32) -> Result<()> {
+    let row = sqlx::query(
+        "SELECT counter, revoked, suspended FROM authenticators WHERE authenticator = $1",
+    )
+    .bind(key.authenticator.to_string())
+    .fetch_optional(tx.conn())
+    .await?
+    .ok_or_else(|| Error::missing("key"))?;
+    let last: i64 = row.try_get(0)?;
+    if row.try_get::<Option<i64>, _>(1)?.is_some() || row.try_get::<Option<i64>, _>(2)?.is_some() {
+        return Err(people::key_not_live());
+    }
+    let counter = i64::from(counter);
+    if counter <= last && (counter, last) != (0, 0) {
+        return Err(Error::conflict(
+            "Refused. This key's counter went back.",
+            "A counter that does not rise is what a copied key looks like. The key is suspended.",
+            "Use your other key, and call a custodian.",
+        ));
+    }
+    sqlx::query("UPDATE authenticators SET counter = $1 WHERE authenticator = $2")
+        .bind(counter)
+        .bind(key.authenticator.to_string())
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
