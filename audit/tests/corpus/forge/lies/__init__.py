@@ -2,7 +2,8 @@
 
 import importlib
 
-FAMILIES = ["honest", "assertion", "decision", "chain", "canonical", "member", "people"]
+FAMILIES = ["honest", "assertion", "decision", "chain", "canonical", "member", "people", "roster", "acting", "version", "order",
+            "checkpoint", "export"]
 
 
 def load():

@@ -277,6 +277,14 @@ def custodian_keys_are_not_shared():
 
 
 @case
+def signer_is_nobody():
+    """`signer` and `actor` are a user nobody invited; Carla touched. "which is the signer's" """
+    vault = people()
+    vault.next(statement=put("signer", EVE.user), actor=EVE.user).setting(CARLA)
+    return vault.false()
+
+
+@case
 def revoked_before():
     """Signed with a revoked key. "not revoked before t" """
     vault = people()

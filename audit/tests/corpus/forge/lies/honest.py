@@ -2,7 +2,7 @@
 
 import base64
 
-from ..canonical import hash_of, pseudo, uuid
+from ..canonical import drop, hash_of, pseudo, uuid
 from ..cases import Export, case
 from ..ledger import DAY, HOUR, SECOND
 from ..people import Person
@@ -416,6 +416,106 @@ def old_version_under_new_roster():
     filed = vault.ask_release(ROB, DB)
     vault.approve(filed, ADA, BEN)
     vault.open(filed)
+    return vault
+
+
+@case
+def larger_m_reached():
+    """True: m of the named roster is 2, m in force 3, and three count on both."""
+    vault = sealed()
+    filed = vault.ask_roster(CARLA, SAFE, roster_of(ADA, BEN, CY, epoch=2, m=3))
+    vault.approve(filed, ADA, BEN)
+    vault.set_roster(filed)
+    filed = vault.ask_release(ROB, DB)
+    vault.approve(filed, CY, BEN, ADA)
+    vault.open(filed)
+    return vault
+
+
+@case
+def role_needs_more_than_m():
+    """True: "**grant.started** takes the role's `needed` in place of m": three, and three approve."""
+    vault = safe()
+    vault.role = vault.ask_role(CARLA, SAFE, needed=3)
+    vault.approve(vault.role, ADA, BEN)
+    vault.set_role(vault.role)
+    filed = vault.ask_access(ROB, vault.role)
+    vault.approve(filed, ADA, BEN, CY)
+    vault.start_grant(filed)
+    return vault
+
+
+@case
+def keys_revoked_afterwards():
+    """True: every key of a release is revoked after the opening; "not revoked before t" looks back, not ahead."""
+    vault = opened()
+    for person in (ADA, BEN, CY, ROB):
+        vault.revoke(person, CARLA)
+    vault.close(vault.filed)
+    return vault
+
+
+@case
+def name_freed_for_another_user():
+    """True: "an invitation that expired unused frees user and name", each for itself."""
+    vault = founded()
+    vault.invite(EVE, CARLA, life=HOUR)
+    vault.days(1)
+    vault.join(EVE.twin("eve two"), CARLA)
+    vault.join(EVE.twin("eve three", user=EVE.user, name="Eva"), CARLA)
+    return vault
+
+
+@case
+def sealed_to_one_key_of_two():
+    """True: "at least one of each approver": Ada is named with two keys, and one is sealed to."""
+    vault = people()
+    vault.enrol(ADA, 2)
+    vault.found_safe(SAFE, CARLA, (ADA, [ADA.key(1), ADA.key(2)]), BEN)
+    vault.seal(SAFE, DB, keys=[BEN.key().id, ADA.key(2).id])
+    return vault
+
+
+@case
+def target_set_again_for_its_own():
+    """True: "(target, account) bound to another credential is false": to the same one, with a new pin, it is not."""
+    vault = target_agreed()
+    vault.set_target(vault.filed)
+    filed = vault.ask_target(CARLA, SAFE, DB, pin="sha256:" + "5e" * 32)
+    vault.approve(filed, BEN, CY)
+    vault.set_target(filed)
+    return vault
+
+
+@case
+def sealed_as_without_target():
+    """True: "`sealed_as{kind,name,target?}`"."""
+    vault = sealed()
+    vault.next(statement=drop("sealed_as.target")).ask_release(ROB, DB)
+    return vault
+
+
+@case
+def one_id_for_several_things():
+    """True: a safe's id may be a credential's, a target's and a grant's too; ids are unique among their own."""
+    vault = safe()
+    vault.seal(SAFE, SAFE)
+    filed = vault.ask_target(CARLA, SAFE, SAFE, target=SAFE)
+    vault.approve(filed, BEN, CY)
+    vault.set_target(filed)
+    return vault
+
+
+@case
+def two_grants_of_one_role():
+    """True: two grants run at once, and end in the other order."""
+    vault = granted()
+    first = vault.grant
+    filed = vault.ask_access(ROB, vault.role)
+    vault.approve(filed, CY)
+    vault.start_grant(filed)
+    vault.end_grant(first)
+    vault.end_grant()
     return vault
 
 
