@@ -6,15 +6,19 @@
 //! module may deal the same numbers again they are forgotten, never closed.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
+use cryptoki::session::Session;
 use cryptoki::slot::Slot;
 
-use crate::pool::Select;
+use crate::ops;
+use crate::spec::Select;
 
 /// A call that has been in the module for longer than this counts as hung: initialising again is refused at
 /// once instead of making everybody wait for it.
@@ -60,7 +64,7 @@ impl std::fmt::Display for Closed {
         match self {
             Self::Hung => write!(f, "a call into the module has not come back"),
             Self::NotInitialised => write!(f, "the module is not initialised"),
-            Self::Said(e) => write!(f, "{e}"),
+            Self::Said(e) => f.write_str(&ops::words(e)),
         }
     }
 }
@@ -82,7 +86,7 @@ impl Pass<'_> {
         let slots = self
             .pkcs11()
             .get_slots_with_token()
-            .map_err(|e| e.to_string())?;
+            .map_err(|e| ops::words(&e))?;
         let wanted = |slot: &Slot| match select {
             Select::Slot(id) => slot.id() == *id,
             // A token whose information can't be read can be named by its slot alone.
@@ -108,6 +112,45 @@ impl Drop for Pass<'_> {
     fn drop(&mut self) {
         self.module.gate().inside.remove(&self.ticket);
         self.module.moved.notify_all();
+    }
+}
+
+/// A slot to open sessions at, while a pass is out.
+pub(crate) struct Desk<'a> {
+    pub(crate) pass: &'a Pass<'a>,
+    pub(crate) slot: Slot,
+}
+
+/// A session that is closed when it is dropped: never after its pass, when its number may be another token's.
+pub(crate) struct Brief<'a> {
+    session: Session,
+    _pass: PhantomData<&'a Pass<'a>>,
+}
+
+impl<'a> Desk<'a> {
+    pub(crate) fn session(&self) -> Result<Brief<'a>, Error> {
+        let session = self.pass.pkcs11().open_ro_session(self.slot)?;
+        Ok(Brief {
+            session,
+            _pass: PhantomData,
+        })
+    }
+
+    /// One that may write. The others can't.
+    pub(crate) fn writing_session(&self) -> Result<Brief<'a>, Error> {
+        let session = self.pass.pkcs11().open_rw_session(self.slot)?;
+        Ok(Brief {
+            session,
+            _pass: PhantomData,
+        })
+    }
+}
+
+impl Deref for Brief<'_> {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
     }
 }
 
@@ -138,7 +181,13 @@ impl Module {
 
     /// Counts one more user and initialises the module for the first.
     pub(crate) fn join(&self, bound: Duration) -> Result<(), Closed> {
-        self.gate().users += 1;
+        {
+            let mut gate = self.wait_while_exclusive(Instant::now() + bound)?;
+            gate.users += 1;
+            if gate.initialised {
+                return Ok(());
+            }
+        }
         let joined = self.exclusively(bound, |initialised| {
             if initialised {
                 Ok(true)

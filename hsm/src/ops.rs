@@ -119,6 +119,14 @@ impl Canary {
     }
 }
 
+/// What the module said, short: `C_Encrypt: DeviceRemoved`.
+pub(crate) fn words(error: &Error) -> String {
+    match error {
+        Error::Pkcs11(rv, function) => format!("C_{function:?}: {rv:?}"),
+        other => other.to_string(),
+    }
+}
+
 /// The answer means that a session, handle, login, token or module is gone or broken: worth opening again.
 ///
 /// GENERAL_ERROR is here, though SoftHSM says it for a bad tag as well: decryption asks [`means_data`] first.

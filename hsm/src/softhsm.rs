@@ -28,10 +28,10 @@ use cryptoki::slot::Slot;
 use cryptoki::types::AuthPin;
 use zeroize::Zeroizing;
 
-use crate::module::{Module, Pass};
+use crate::module::{Closed, Module, Pass};
 use crate::ops;
-use crate::pool::{Select, TokenSpec};
 use crate::secret::{Pin, PinError};
+use crate::spec::{Select, TokenSpec};
 
 /// Where distributions put the module.
 const PLACES: [&str; 5] = [
@@ -141,9 +141,9 @@ pub fn provision(dir: &Path, labels: &[&str]) -> Result<(), ProvisionError> {
     let lock = lock.and_then(|lock| lock.lock().map(|()| lock));
     let _lock = lock.map_err(|error| ProvisionError::Files { path, error })?;
     let module = Module::at(&module()?).map_err(said)?;
-    module.join(PATIENCE).map_err(said)?;
+    module.join(PATIENCE).map_err(closed)?;
     let made = labels.iter().filter(missing).try_for_each(|label| {
-        let pass = module.enter(Instant::now() + PATIENCE).map_err(said)?;
+        let pass = module.enter(Instant::now() + PATIENCE).map_err(closed)?;
         make(&pass, dir, label)
     });
     module.leave(PATIENCE);
@@ -305,7 +305,11 @@ fn absolute(dir: &Path) -> Result<PathBuf, ProvisionError> {
     })
 }
 
-fn said(e: impl fmt::Display) -> ProvisionError {
+fn said(e: Error) -> ProvisionError {
+    ProvisionError::Token(ops::words(&e))
+}
+
+fn closed(e: Closed) -> ProvisionError {
     ProvisionError::Token(e.to_string())
 }
 

@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 use cryptoki::error::{Error, RvError};
 use cryptoki::session::UserType;
 
-use crate::keys::Table;
-use crate::module::{Closed, Module};
+use crate::module::{Closed, Desk, Module};
 use crate::ops;
-use crate::pool::{Held, Login, Phase, Shared};
+use crate::pool::{Phase, Shared};
+use crate::seat::{Held, Login};
 use crate::secret::Pin;
+use crate::table::Table;
 
 /// How often a token that nobody calls is probed.
 const WATCH: Duration = Duration::from_secs(5);
@@ -33,10 +34,11 @@ enum Failure {
 
 impl From<Error> for Failure {
     fn from(e: Error) -> Self {
+        let why = ops::words(&e);
         if ops::refuses_pin(&e) {
-            Self::Pin(e.to_string())
+            Self::Pin(why)
         } else {
-            Self::Other(e.to_string())
+            Self::Other(why)
         }
     }
 }
@@ -59,7 +61,7 @@ struct Supervisor<'a> {
 pub(crate) fn run(shared: &Arc<Shared>) {
     let patience = shared.deadline.min(PATIENCE);
     let joined = Module::at(&shared.path)
-        .map_err(|e| e.to_string())
+        .map_err(|e| ops::words(&e))
         .and_then(|module| {
             module
                 .join(patience)
@@ -92,7 +94,7 @@ pub(crate) fn run(shared: &Arc<Shared>) {
 }
 
 enum Order {
-    Open,
+    Open { by_hand: bool },
     Probe,
     End,
 }
@@ -102,7 +104,7 @@ impl Supervisor<'_> {
         loop {
             match self.next_order() {
                 Order::End => break,
-                Order::Open => self.open(),
+                Order::Open { by_hand } => self.open(by_hand),
                 Order::Probe => self.probe(),
             }
         }
@@ -122,8 +124,10 @@ impl Supervisor<'_> {
                 return Order::End;
             }
             let until = match inner.phase {
-                Phase::Reopening => return Order::Open,
-                Phase::Down { retry } if Instant::now() >= retry => return Order::Open,
+                Phase::Reopening { by_hand } => return Order::Open { by_hand },
+                Phase::Down { retry } if Instant::now() >= retry => {
+                    return Order::Open { by_hand: false };
+                }
                 Phase::Down { retry } => retry,
                 Phase::Ready if Instant::now() >= watch => return Order::Probe,
                 Phase::Ready => watch,
@@ -160,9 +164,10 @@ impl Supervisor<'_> {
     }
 
     /// From cheap to dear, until something works.
-    fn open(&mut self) {
+    fn open(&mut self, by_hand: bool) {
         let before = self.shared.login();
-        if self.failures == 0
+        if !by_hand
+            && self.failures == 0
             && let Some(login) = &before
             && self.works(login).is_ok()
         {
@@ -211,7 +216,7 @@ impl Supervisor<'_> {
                 let seen = before
                     .map(|login| login.table().seen.clone())
                     .unwrap_or_default();
-                Ok(Table::read(session, seen)?)
+                Ok(Table::read(&Desk { pass: &pass, slot }, seen)?)
             }),
             None => Err(Failure::Other(
                 "the session is of another generation".to_owned(),

@@ -8,10 +8,13 @@ use cryptoki::session::Session;
 use zeroize::Zeroizing;
 
 use crate::error::{HsmError, OpenError};
-use crate::keys::{self, Key, KeyFault, KeyId, KeyKind, LONGEST_LABEL, Witness};
+use crate::keys::{self, Key, KeyFault, KeyId, KeyKind, LONGEST_LABEL};
 use crate::ops;
-use crate::pool::{Health, Place, Seat, Shared, TokenSpec, Trouble};
+use crate::pool::Shared;
+use crate::seat::{Place, Seat, Trouble};
 use crate::secret::{Pin, Unwrapped};
+use crate::spec::{Health, TokenSpec};
+use crate::table::Witness;
 
 /// The longest plaintext, associated data or message, in bytes.
 pub const LONGEST: usize = 64 * 1024;
@@ -262,7 +265,7 @@ fn judged(
         };
         canary
             .opens(place.session, key)
-            .map_err(|e| Trouble::Lost(format!("the canary did not open: {e}")))?;
+            .map_err(|e| Trouble::Lost(format!("the canary did not open: {}", ops::words(&e))))?;
         match open(place.session, key, aad, wrapped) {
             Err(Trouble::Data) => Err(Trouble::Final(HsmError::Tampered)),
             other => other,
