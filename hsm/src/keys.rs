@@ -278,3 +278,40 @@ pub(crate) fn destroy(session: &Session, id: &KeyId) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn key_id_has_one_text() {
+        let text = "01a20144-31a0-708d-94b3-e15249b4b711";
+        let id: KeyId = text.parse().unwrap();
+        assert_eq!(id.to_string(), text);
+        assert_eq!(id.as_bytes()[..4], [0x01, 0xa2, 0x01, 0x44]);
+        for other in [
+            "",
+            "01A20144-31a0-708d-94b3-e15249b4b711",
+            "01a2014431a0708d94b3e15249b4b711",
+            "01a20144-31a0-708d-94b3e-15249b4b711",
+            "01a20144-31a0-708d-94b3-e15249b4b71",
+            "01a20144-31a0-708d-94b3-e15249b4b7111",
+            "{01a20144-31a0-708d-94b3-e15249b4b711}",
+            " 01a20144-31a0-708d-94b3-e15249b4b711",
+        ] {
+            assert_eq!(other.parse::<KeyId>(), Err(NotAKeyId), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn fresh_key_id_is_a_uuid_v7_that_sorts_by_time() {
+        let at = UNIX_EPOCH + Duration::from_millis(0x0123_4567_89ab);
+        let id = KeyId::fresh(at, [0xff; 10]);
+        assert_eq!(id.to_string(), "01234567-89ab-7fff-bfff-ffffffffffff");
+        let later = KeyId::fresh(at + Duration::from_millis(1), [0; 10]);
+        assert_eq!(later.to_string(), "01234567-89ac-7000-8000-000000000000");
+        assert!(later > id);
+    }
+}

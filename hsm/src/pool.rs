@@ -216,8 +216,11 @@ impl Shared {
                 (State::WrongPin, _) => return Err(HsmError::WrongPin),
                 (State::Down, why) => return Err(HsmError::Down { why }),
             }
-            let now = Instant::now();
-            inner.queue.retain(|job| job.expires > now);
+            if inner.queue.len() >= self.bound {
+                // Those whose callers have gone take no place.
+                let now = Instant::now();
+                inner.queue.retain(|job| job.expires > now);
+            }
             if inner.queue.len() >= self.bound {
                 return Err(HsmError::Busy);
             }

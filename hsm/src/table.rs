@@ -273,3 +273,26 @@ fn ed25519_point(bytes: &[u8]) -> Option<[u8; 32]> {
     };
     raw.try_into().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::indexing_slicing)]
+    use super::ed25519_point;
+
+    #[test]
+    fn point_is_taken_in_der_and_raw() {
+        let raw = [0x04; 32];
+        let der = [&[0x04, 0x20][..], &raw].concat();
+        assert_eq!(ed25519_point(&der), Some(raw));
+        assert_eq!(ed25519_point(&raw), Some(raw));
+        for other in [
+            &der[..33],
+            &[&der[..], &[0]].concat(),
+            &raw[..31],
+            &[0x04, 0x1f],
+            &[],
+        ] {
+            assert_eq!(ed25519_point(other), None, "{other:02x?}");
+        }
+    }
+}

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use hsm::{HsmError, KeyId, Pin, State, Token, TokenSpec, softhsm};
-use support::{library, ready, scenario_with, wait_for};
+use support::{library, ready, softhsm_scenario, wait_for};
 use zeroize::Zeroizing;
 
 const AAD: &[u8] = b"context";
@@ -81,7 +81,7 @@ fn faulty(name: &str, body: impl FnOnce(&Faulty<'_>)) {
             ("VITRINE_FAULTS_MODULE", library()),
         ]
     };
-    scenario_with(name, variables, |dir| {
+    softhsm_scenario(name, variables, |dir| {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/module.c");
         let built = Command::new("cc")
             .args(["-shared", "-fPIC", "-O1", "-o"])

@@ -13,7 +13,7 @@ use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::types::AuthPin;
 use hsm::softhsm::{self, ProvisionError};
 use hsm::{HsmError, Pin, Select, State, Token};
-use support::{library, open, ready, scenario, wait_for};
+use support::{library, open, ready, softhsm_scenario, wait_for};
 use zeroize::Zeroizing;
 
 const FIVE: [&str; 5] = [
@@ -24,6 +24,10 @@ const FIVE: [&str; 5] = [
     "service",
 ];
 const AAD: &[u8] = b"context";
+
+fn scenario(name: &str, body: impl FnOnce(&Path)) {
+    softhsm_scenario(name, |_| Vec::new(), body);
+}
 
 fn pin(text: &str) -> Pin {
     Pin::new(Zeroizing::new(text.to_owned()))
@@ -335,6 +339,18 @@ fn token_absent_at_the_start_is_down_and_comes() {
         fs::rename(&aside, &dirs["custody-1"]).unwrap();
         wait_for(&one, State::Ready, Duration::from_secs(20));
         one.make_wrapping_key("kek").unwrap();
+    });
+}
+
+#[test]
+fn pin_comes_from_a_systemd_credential() {
+    let directory = |dir: &Path| vec![("CREDENTIALS_DIRECTORY", dir.to_owned())];
+    softhsm_scenario("pin_comes_from_a_systemd_credential", directory, |dir| {
+        softhsm::provision(dir, &["custody-1"]).unwrap();
+        let mut spec = softhsm::spec(dir, "custody-1").unwrap();
+        spec.pin = Pin::from_credential("custody-1.pin").unwrap();
+        ready(&Token::open(spec).unwrap());
+        assert!(Pin::from_credential("absent").is_err());
     });
 }
 

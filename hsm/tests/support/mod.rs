@@ -15,14 +15,45 @@ use hsm::{Health, Pin, Select, State, Token, TokenSpec, softhsm};
 
 const NAME: &str = "VITRINE_TEST_SCENARIO";
 const DIR: &str = "VITRINE_TEST_DIR";
+const MODULE: &str = "VITRINE_TEST_P11_MODULE";
 
-/// Runs `body` in a new process with a fresh SoftHSM directory. `name` is the test's own.
+/// Runs `body` in a new process with an empty SoftHSM directory. `name` is the test's own. If the environment names
+/// another module, that one is used (see [`spec`]).
 pub fn scenario(name: &str, body: impl FnOnce(&Path)) {
-    scenario_with(name, |_| Vec::new(), body);
+    let another = std::env::var_os(MODULE).is_some();
+    run(
+        name,
+        |dir| {
+            if another {
+                Vec::new()
+            } else {
+                softhsm_variables(dir)
+            }
+        },
+        body,
+    );
 }
 
-/// As [`scenario`], with more variables for the process, which may depend on its directory.
-pub fn scenario_with(
+/// As [`scenario`], for what only SoftHSM can show; with more variables, which may depend on the directory.
+pub fn softhsm_scenario(
+    name: &str,
+    more: impl FnOnce(&Path) -> Vec<(&'static str, PathBuf)>,
+    body: impl FnOnce(&Path),
+) {
+    run(
+        name,
+        |dir| [softhsm_variables(dir), more(dir)].concat(),
+        body,
+    );
+}
+
+fn softhsm_variables(dir: &Path) -> Vec<(&'static str, PathBuf)> {
+    let _ = library();
+    softhsm::lay_out(dir).unwrap();
+    vec![softhsm::environment(dir)]
+}
+
+fn run(
     name: &str,
     variables: impl FnOnce(&Path) -> Vec<(&'static str, PathBuf)>,
     body: impl FnOnce(&Path),
@@ -30,16 +61,17 @@ pub fn scenario_with(
     if std::env::var(NAME).is_ok_and(|n| n == name) {
         return body(Path::new(&std::env::var_os(DIR).unwrap()));
     }
-    let _ = library();
     let dir = tempfile::tempdir().unwrap();
-    softhsm::lay_out(dir.path()).unwrap();
-    let (variable, value) = softhsm::environment(dir.path());
-    let mut child = Command::new(std::env::current_exe().unwrap())
+    let variables = variables(dir.path());
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    if !variables.is_empty() {
+        command.env_remove(MODULE);
+    }
+    let mut child = command
         .args([name, "--exact", "--nocapture", "--test-threads=1"])
         .env(NAME, name)
         .env(DIR, dir.path())
-        .env(variable, value)
-        .envs(variables(dir.path()))
+        .envs(variables)
         .stdin(Stdio::null())
         .spawn()
         .unwrap();
@@ -66,7 +98,7 @@ pub fn library() -> PathBuf {
 /// The token under test: SoftHSM's `label`, or the one that the environment names:
 /// `VITRINE_TEST_P11_MODULE` (path), `VITRINE_TEST_P11_TOKEN` (label), `VITRINE_TEST_P11_PIN_FILE`.
 pub fn spec(dir: &Path, label: &str) -> TokenSpec {
-    match std::env::var_os("VITRINE_TEST_P11_MODULE") {
+    match std::env::var_os(MODULE) {
         None => {
             softhsm::provision(dir, &[label]).unwrap();
             softhsm::spec(dir, label).unwrap()
