@@ -39,7 +39,7 @@ pub struct TokenSpec {
     pub sessions: usize,
     /// How long a call may take, from asking to answer.
     pub deadline: Duration,
-    /// How many calls may wait; one more is [`HsmError::Busy`].
+    /// How many calls may wait; one more is [`crate::HsmError::Busy`].
     pub queue: usize,
 }
 
