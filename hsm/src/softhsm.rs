@@ -60,6 +60,8 @@ pub fn module() -> Result<PathBuf, ProvisionError> {
 /// The environment variable, and its value, that the process must have been started with before a token in `dir`
 /// can be made or opened.
 pub fn environment(dir: &Path) -> (&'static str, PathBuf) {
+    // Without a working directory nothing relative can be opened either: the error comes from there.
+    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
     ("SOFTHSM2_CONF", dir.join("softhsm2.conf"))
 }
 
