@@ -9,6 +9,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_lc_rs::agreement;
 use aws_lc_rs::rand::SystemRandom;
@@ -146,6 +147,7 @@ pub fn random<const N: usize>() -> [u8; N] {
 }
 
 /// A person of a [`World`].
+#[derive(Clone)]
 pub struct Player {
     pub user: UserId,
     pub name: String,
@@ -154,13 +156,14 @@ pub struct Player {
 }
 
 /// A ledger, its people, and what is needed to write on.
+#[derive(Clone)]
 pub struct World {
     pub entries: Vec<Vec<u8>>,
     pub leaves: Vec<Hash>,
     pub time: i64,
     pub players: Vec<Player>,
-    pub keys: BTreeMap<AuthenticatorId, SoftKey>,
-    pub checkpoint_key: Ed25519KeyPair,
+    pub keys: BTreeMap<AuthenticatorId, Arc<SoftKey>>,
+    pub checkpoint_key: Arc<Ed25519KeyPair>,
     ids: u8,
 }
 
@@ -352,7 +355,7 @@ impl World {
         }
         let actor = player.user.to_string();
         self.players[who].keys.push(authenticator);
-        self.keys.insert(authenticator, key);
+        self.keys.insert(authenticator, Arc::new(key));
         self.append(&actor, "authenticator.enrolled", Value::Obj(data))
     }
 
@@ -608,7 +611,7 @@ impl World {
 
     /// Everything in the ledger that can bear on rosters, sorted into its places.
     pub fn evidence(&self) -> RosterEvidence {
-        evidence_of(&self.entries, |seq| self.proved(seq))
+        evidence_of(&self.entries, |seq| self.proved(seq), |_| true)
     }
 
     pub fn roster(&self) -> VerifiedRoster {
@@ -616,8 +619,8 @@ impl World {
     }
 }
 
-pub fn new_checkpoint_key() -> Ed25519KeyPair {
-    Ed25519KeyPair::from_seed_unchecked(&random::<32>()).unwrap()
+pub fn new_checkpoint_key() -> Arc<Ed25519KeyPair> {
+    Arc::new(Ed25519KeyPair::from_seed_unchecked(&random::<32>()).unwrap())
 }
 
 fn key_bytes(name: &str, key: &Ed25519KeyPair) -> (Vec<u8>, [u8; 4]) {
@@ -674,33 +677,41 @@ pub fn event_of(entry: &[u8]) -> String {
         .to_owned()
 }
 
-/// Sorts a ledger's entries into the places of a roster's evidence.
-pub fn evidence_of(entries: &[Vec<u8>], proved: impl Fn(u64) -> Proved) -> RosterEvidence {
+/// Sorts a ledger's entries into the places of a roster's evidence, those that are `handed` over.
+pub fn evidence_of(
+    entries: &[Vec<u8>],
+    proved: impl Fn(u64) -> Proved,
+    handed: impl Fn(u64) -> bool,
+) -> RosterEvidence {
     let mut evidence = RosterEvidence::default();
-    let mut request = None;
     let mut decisions = Vec::new();
     for (seq, entry) in entries.iter().enumerate() {
-        let proved = || proved(seq as u64);
+        let seq = seq as u64;
+        if !handed(seq) {
+            continue;
+        }
         match event_of(entry).as_str() {
-            "person.invited" | "person.roles" => evidence.invitations.push(proved()),
-            "authenticator.enrolled" => evidence.enrolments.push(proved()),
+            "person.invited" | "person.roles" => evidence.invitations.push(proved(seq)),
+            "authenticator.enrolled" => evidence.enrolments.push(proved(seq)),
             "authenticator.revoked"
             | "authenticator.suspended"
             | "authenticator.restored"
-            | "authenticator.distrusted" => evidence.revocations.push(proved()),
-            "request.filed" if request.is_none() => request = Some(proved()),
+            | "authenticator.distrusted" => evidence.revocations.push(proved(seq)),
             "request.filed" | "request.approved" | "request.denied" | "request.accepted"
-            | "request.ended" => {
-                decisions.push(proved());
+            | "request.ended" => decisions.push(proved(seq)),
+            "roster.set" => {
+                // Any place will do: entries are judged by what they are.
+                evidence.rosters.push(RosterStep {
+                    request: decisions.first().cloned().unwrap_or_else(|| proved(seq)),
+                    set: proved(seq),
+                    decisions: std::mem::take(&mut decisions),
+                });
             }
-            "roster.set" => evidence.rosters.push(RosterStep {
-                request: request.take().unwrap_or_else(&proved),
-                set: proved(),
-                decisions: std::mem::take(&mut decisions),
-            }),
             _ => {}
         }
     }
+    // What follows the last roster, too.
+    evidence.revocations.extend(decisions);
     evidence
 }
 

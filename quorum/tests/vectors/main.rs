@@ -61,7 +61,7 @@ fn path(file: &str) -> PathBuf {
 }
 
 /// Writes a file of vectors, unless it is there.
-fn keep(file: &str, about: &str, cases: Vec<Case>) {
+fn keep(file: &str, about: &str, shared: Option<&Value>, cases: Vec<Case>) {
     let path = path(file);
     assert!(!path.exists(), "{file} is there and stays as it is");
     // One line each: a change to a file shows as the lines that it adds.
@@ -79,20 +79,29 @@ fn keep(file: &str, about: &str, cases: Vec<Case>) {
         })
         .collect();
     let about = json!(about);
-    let text = format!(
-        "{{\"about\":{about},\"cases\":[\n{}\n]}}\n",
-        cases.join(",\n")
-    );
+    let shared = shared.map_or_else(String::new, |shared| format!("\n\"shared\":{shared},"));
+    let cases = cases.join(",\n");
+    let text = format!("{{\"about\":{about},{shared}\"cases\":[\n{cases}\n]}}\n");
     std::fs::write(path, text).unwrap();
 }
 
 /// Reads a file of vectors, making it first if it is missing and the making was asked for.
 fn cases(file: &str, about: &str, make: impl FnOnce() -> Vec<Case>) -> Vec<Case> {
+    cases_with_shared(file, about, || (None, make())).1
+}
+
+/// As [`cases`], for a file whose cases have something in common.
+fn cases_with_shared(
+    file: &str,
+    about: &str,
+    make: impl FnOnce() -> (Option<Value>, Vec<Case>),
+) -> (Value, Vec<Case>) {
     if !path(file).exists() && std::env::var_os("QUORUM_NEW_VECTORS").is_some() {
-        keep(file, about, make());
+        let (shared, cases) = make();
+        keep(file, about, shared.as_ref(), cases);
     }
     let text = std::fs::read_to_string(path(file)).unwrap();
-    let all: Value = serde_json::from_str(&text).unwrap();
+    let mut all: Value = serde_json::from_str(&text).unwrap();
     let mut names = BTreeSet::new();
     let cases = all["cases"].as_array().unwrap().iter().map(|case| {
         let mut given = case.as_object().unwrap().clone();
@@ -117,7 +126,8 @@ fn cases(file: &str, about: &str, make: impl FnOnce() -> Vec<Case>) -> Vec<Case>
         );
         case
     });
-    cases.collect()
+    let cases = cases.collect();
+    (all["shared"].take(), cases)
 }
 
 /// Judges every case; prints all that fail.
