@@ -44,6 +44,7 @@ def uuid(label):
 
 # Edits: functions that change one place of an object. A path is written "new.approvers.0.name".
 
+
 def _walk(value, path):
     *way, last = path.split(".")
     for step in way:

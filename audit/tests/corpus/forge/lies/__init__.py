@@ -2,8 +2,8 @@
 
 import importlib
 
-FAMILIES = ["honest", "assertion", "decision", "chain", "canonical", "member", "people", "roster", "acting", "version", "order",
-            "checkpoint", "export"]
+FAMILIES = """honest edge canonical chain founding member key who unique assertion decision roster named acting counting
+    grant version belonging order checkpoint export verdict""".split()
 
 
 def load():

@@ -1,10 +1,11 @@
 """FORMATS.md 4, "An assertion is valid at seq t when": one condition broken at a time, mostly on a setting.changed."""
 
+import hashlib
 import json
 
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
-from ..canonical import put
+from ..canonical import b64, encode, labelled, put
 from ..cases import add, case
 from ..people import BE, BS, ORDER, UP, UV
 from ..stories import ADA, BEN, CARLA, CY, EVE, asked, founded, people
@@ -201,7 +202,6 @@ def _touched(lie):
 
 
 def _spoilable(vault):
-    from ..canonical import b64, encode, labelled
     text = b64(labelled("statement", encode(vault.statement)))
     return "-" in text and "_" in text
 
@@ -231,8 +231,6 @@ def replayed():
 @case
 def bare_digest():
     """The challenge is the statement's SHA-256 without label. "`vitrine/<thing>/v1` and LF" """
-    import hashlib
-    from ..canonical import b64, encode
     vault = founded()
 
     def plain(client_data):

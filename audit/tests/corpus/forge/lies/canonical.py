@@ -1,9 +1,10 @@
 """FORMATS.md 1: bytes that are not canonical JSON, in an entry and in a statement. What they would mean is true."""
 
-from ..canonical import encode, put, uuid
+from ..canonical import b64, encode, labelled, put, uuid
 from ..cases import add, case
+from ..people import registration
 from ..requests import Vault
-from ..stories import BEN, CARLA, founded, people
+from ..stories import BEN, CARLA, EVE, founded, people
 
 RULE = {
     "bytes": '"A reader re-encodes what it parsed and refuses bytes that differ"',
@@ -260,9 +261,6 @@ def unknown_event_with_space():
 @case
 def registration_reordered():
     """`registration_sha256` is over other bytes of the same object. "`H("registration", canonical bytes)`" """
-    from ..canonical import b64, labelled
-    from ..people import registration
-    from ..stories import EVE
     vault = founded()
     vault.invite(EVE, CARLA)
     made = encode({"kind": "register", "ledger": vault.founded, "nonce": b64(bytes(32)), "user": EVE.user, "v": 1})

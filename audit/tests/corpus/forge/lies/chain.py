@@ -1,5 +1,6 @@
 """FORMATS.md 2: the seven members, chain, time, actor, size."""
 
+import hashlib
 import json
 
 from ..canonical import ZEROS, change, drop, encode, hash_of, put, uuid
@@ -64,7 +65,6 @@ def prev_of_the_one_before():
 @case
 def prev_is_plain_sha256():
     """`prev` is the SHA-256 of the bytes, without 0x00. "`leaf = SHA-256(0x00 || entry bytes)`" """
-    import hashlib
     vault = people()
     vault.next(entry=put("prev", hashlib.sha256(vault.entries[-1]).hexdigest())).roll_kek()
     return vault.false()
@@ -247,6 +247,7 @@ def entry_of_a_megabyte():
 
 
 # Files whose hashes were not made true again.
+
 
 def _lines(how):
     """An export of `opened` whose lines were changed; nothing else was."""

@@ -6,7 +6,8 @@ from ..canonical import change, encode, put
 from ..cases import Export, add, case, lines_of
 from ..ledger import NAME
 from ..notes import DASH, NoteKey, body_of, note_of, root_of
-from ..stories import founded, opened, people, safe
+from ..requests import Vault
+from ..stories import CARLA, founded, opened, people, safe
 
 LINES = '"exactly three lines (origin = the founded `name`, size, base64 root), blank line, signatures; no extension lines"'
 SIGNED = '"at least one signature by a key in force, and each by such a key must be good"'
@@ -156,8 +157,6 @@ def not_utf8():
 @case
 def of_another_ledger():
     """The checkpoint of another ledger with the same name. "`checkpoint` (covers exactly those)" """
-    from ..requests import Vault
-    from ..stories import CARLA
     other = Vault(label="other")
     other.found()
     other.invite_first(CARLA)
@@ -180,11 +179,10 @@ def swapped_with_an_earlier_one():
     return export.false()
 
 
-# Changes of the keys: "the export holds a checkpoint of size k+1 under one of the old keys; all up to that size are under the old,
-# all larger ones under the new"
+# Changes of the keys
 
-CHANGE = ('"`checkpoint_keys.changed` at seq k: the export holds a checkpoint of size k+1 under one of the old keys; all up to that '
-          'size are under the old, all larger ones under the new"')
+CHANGE = ('"`checkpoint_keys.changed` at seq k: the export holds a checkpoint of size k+1 under one of the old keys; all up to '
+          'that size are under the old, all larger ones under the new"')
 
 
 class Changed:

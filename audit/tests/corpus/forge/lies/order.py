@@ -94,6 +94,7 @@ def rotation_id_twice():
 
 # Releases
 
+
 @case
 def closed_before_opening():
     """Closed when approved, not opened. "`release.closed` follows that request's `release.opened`" """
@@ -171,6 +172,7 @@ def expired_from_the_filing():
 
 
 # Grants
+
 
 @case
 def grant_ended_twice():
