@@ -140,6 +140,11 @@ pub fn authenticator_data(flags: u8, counter: u32) -> Vec<u8> {
     data
 }
 
+/// Some hash, the same every time.
+pub fn labelled_hash(thing: &str) -> Hash {
+    labelled(thing, &[b"something"])
+}
+
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).unwrap();

@@ -9,7 +9,6 @@ mod world;
 
 mod assertions;
 mod canonical;
-mod decisions;
 mod evidence;
 mod rosters;
 mod statements;
