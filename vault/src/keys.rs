@@ -245,7 +245,6 @@ impl Keys {
         let tokens = self.tokens.clone();
         blocking(move || {
             let spent = Spent { seq: receipt.seq(), leaf: receipt.leaf() };
-            drop(receipt);
             let mut last = None;
             for named in &tokens.custody {
                 let Some(key) = labelled(&named.token, WRAPPING) else { continue };

@@ -16,22 +16,26 @@ use crate::people::store::{at, seq};
 const STEP: u64 = 2000;
 
 /// Writes the whole ledger, its checkpoints and a fresh one that covers it into `dir`.
-pub async fn export(app: &App, dir: &Path, as_json: bool) -> Result<ExitCode> {
+pub(super) async fn export(app: &App, dir: &Path, as_json: bool) -> Result<ExitCode> {
     let checkpoint = app.ledger.checkpoint().await?;
     let pool = &app.ledger.db().pool;
     let mut writer = Writer::create(dir).map_err(|e| not_exported(&e))?;
     let mut next = 0;
     while next < checkpoint.size {
-        let rows = sqlx::query("SELECT bytes FROM ledger_entries WHERE seq >= $1 AND seq < $2 ORDER BY seq")
-            .bind(at(next))
-            .bind(at((next + STEP).min(checkpoint.size)))
-            .fetch_all(pool)
-            .await?;
+        let rows = sqlx::query(
+            "SELECT bytes FROM ledger_entries WHERE seq >= $1 AND seq < $2 ORDER BY seq",
+        )
+        .bind(at(next))
+        .bind(at((next + STEP).min(checkpoint.size)))
+        .fetch_all(pool)
+        .await?;
         if rows.is_empty() {
             return Err(crate::safes::rosters::unproved("entries are missing"));
         }
         for row in rows {
-            writer.entry(&row.try_get::<Vec<u8>, _>(0)?).map_err(|e| not_exported(&e))?;
+            writer
+                .entry(&row.try_get::<Vec<u8>, _>(0)?)
+                .map_err(|e| not_exported(&e))?;
             next += 1;
         }
         if !as_json && next % 100_000 < STEP {
@@ -50,35 +54,71 @@ pub async fn export(app: &App, dir: &Path, as_json: bool) -> Result<ExitCode> {
         }
         for row in rows {
             from = seq(row.try_get(0)?)?;
-            writer.checkpoint(&row.try_get::<String, _>(1)?).map_err(|e| not_exported(&e))?;
+            writer
+                .checkpoint(&row.try_get::<String, _>(1)?)
+                .map_err(|e| not_exported(&e))?;
         }
     }
-    let done = writer.finish(&checkpoint.note).map_err(|e| not_exported(&e))?;
+    let done = writer
+        .finish(&checkpoint.note)
+        .map_err(|e| not_exported(&e))?;
     let ledger = app.ledger.founding()?.ledger;
     if as_json {
-        println!("{}", json!({ "dir": dir, "size": done.size, "root": done.root.to_string(), "ledger": ledger.to_string() }));
+        println!(
+            "{}",
+            json!({ "dir": dir, "size": done.size, "root": done.root.to_string(), "ledger": ledger.to_string() })
+        );
     } else {
         println!("{} entries in {}", done.size, dir.display());
-        println!("Verify:  vitrine audit verify {} --founded {ledger}", dir.display());
+        println!(
+            "Verify:  vitrine audit verify {} --founded {ledger}",
+            dir.display()
+        );
         println!("  Take the fingerprint from the founding card, not from here.");
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn not_exported(e: &audit::export::ExportError) -> Error {
-    Error::Invalid(Words::new("Not exported.", format!("{e}."), "Choose an empty directory with room, and try again."))
+    Error::Invalid(Words::new(
+        "Not exported.",
+        format!("{e}."),
+        "Choose an empty directory with room, and try again.",
+    ))
 }
 
 /// Verifies an export with nothing else at hand. Exit 0 valid, 3 self-consistent only, 2 not verified, 1 false.
-pub fn verify(dir: &Path, founded: Option<&str>, seen: Vec<PathBuf>, as_json: bool) -> Result<ExitCode> {
+pub(super) fn verify(
+    dir: &Path,
+    founded: Option<&str>,
+    seen: Vec<PathBuf>,
+    as_json: bool,
+) -> Result<ExitCode> {
     let founded = founded
-        .map(|h| h.replace([' ', ':'], "").parse())
+        .map(|h| {
+            h.replace([' ', ':'], "")
+                .parse::<quorum::Hash>()
+                .map(|h| h.0)
+        })
         .transpose()
-        .map_err(|_| Error::invalid("Not verified.", "--founded is no fingerprint: 64 hex digits.", "Copy it from the founding card."))?;
+        .map_err(|_| {
+            Error::invalid(
+                "Not verified.",
+                "--founded is no fingerprint: 64 hex digits.",
+                "Copy it from the founding card.",
+            )
+        })?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let report = verify_dir(dir, &Options { founded, seen, threads });
+    let report = verify_dir(
+        dir,
+        &Options {
+            founded,
+            seen,
+            threads,
+        },
+    );
     if as_json {
-        println!("{}", report.to_json());
+        println!("{}", report.json());
     } else {
         println!("{report}");
     }

@@ -3,6 +3,12 @@
 //! Exit codes: 0 done; 1 refused or failed; 2 wrong usage, and `audit verify`: not verified; 3 `audit verify`:
 //! self-consistent only; otherwise the child's own (`exec`).
 
+mod audit;
+mod doctor;
+mod drill;
+mod run;
+mod terminal;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -52,6 +58,134 @@ enum Verb {
     },
     /// Brings the database's schema up to date.
     Migrate,
+    /// Looks at tokens, database, clock, disk, anchor, margins and service logins, and says what to do.
+    Doctor,
+    /// Signs this terminal in, by a link that any browser can open.
+    Login {
+        #[command(flatten)]
+        at: At,
+    },
+    /// Asks for a credential, waits for the quorum, and prints it on stdout.
+    Break {
+        /// Part of its name, or its id.
+        credential: Option<String>,
+        #[command(flatten)]
+        ask: Ask,
+        /// Goes on with a request of this machine.
+        #[arg(long, value_name = "CODE")]
+        resume: Option<String>,
+        /// Opens without asking once more.
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Gives a release back before its time.
+    Checkin {
+        /// The request code.
+        code: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Asks, waits, runs a command with the secret, checks in, and returns the command's exit code.
+    Exec {
+        /// Part of the credential's name, or its id.
+        credential: String,
+        #[command(flatten)]
+        ask: Ask,
+        /// Hands the secret over in this variable of the command alone.
+        #[arg(long, default_value = "PGPASSWORD", conflicts_with = "fd")]
+        env: String,
+        /// Hands the secret over on this descriptor, 3 to 9.
+        #[arg(long, value_parser = clap::value_parser!(i32).range(3..=9))]
+        fd: Option<i32>,
+        #[command(flatten)]
+        at: At,
+        /// The command, after --.
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Changes a credential at its target now.
+    Rotate {
+        /// Part of the credential's name, or its id.
+        credential: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Plays a rehearsal against a running Vitrine, with software keys, on a drill safe.
+    Drill(drill::Drill),
+    /// Exports the ledger, or verifies an export.
+    #[command(subcommand)]
+    Audit(Audit),
+}
+
+#[derive(clap::Args)]
+struct At {
+    /// Where Vitrine is.
+    #[arg(long, env = "VITRINE_URL", default_value = "http://localhost:7443")]
+    url: String,
+}
+
+#[derive(clap::Args)]
+struct Ask {
+    /// Why: one or two sentences that approvers read.
+    #[arg(long, default_value = "")]
+    why: String,
+    /// Incident or change number.
+    #[arg(long)]
+    ticket: Option<String>,
+    /// For how long: 15m, 900s, 1h.
+    #[arg(long = "for", default_value = "15m", value_parser = seconds)]
+    seconds: u64,
+}
+
+#[derive(Subcommand)]
+enum Audit {
+    /// Writes entries.jsonl, checkpoint and checkpoints.jsonl into an empty directory.
+    Export {
+        /// The directory.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Verifies an export with nothing else at hand. Exit 0 valid, 3 self-consistent only, 2 not verified, 1 false.
+    Verify {
+        /// The exported directory.
+        dir: PathBuf,
+        /// The founding fingerprint, from the founding card.
+        #[arg(long)]
+        founded: Option<String>,
+        /// A checkpoint kept elsewhere; may be given more than once.
+        #[arg(long)]
+        seen: Vec<PathBuf>,
+    },
+}
+
+fn seconds(text: &str) -> std::result::Result<u64, String> {
+    let (number, unit) = text.split_at(
+        text.find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len()),
+    );
+    let each = match unit {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err("write 15m, 900s or 1h".into()),
+    };
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|n| n.checked_mul(each))
+        .filter(|n| *n > 0)
+        .ok_or_else(|| "write 15m, 900s or 1h".into())
+}
+
+fn asking(credential: String, ask: Ask) -> terminal::Asking {
+    terminal::Asking {
+        credential,
+        why: ask.why,
+        ticket: ask.ticket,
+        seconds: ask.seconds,
+    }
 }
 
 /// Runs the program; `main` is only this.
@@ -91,8 +225,18 @@ fn go(cli: Cli) -> Result<ExitCode> {
         )
         .with_writer(std::io::stderr)
         .init();
+    if let Verb::Audit(Audit::Verify { dir, founded, seen }) = cli.verb {
+        return audit::verify(&dir, founded.as_deref(), seen, cli.json);
+    }
     let config = Config::load(cli.config.as_deref())?;
-    with_softhsm(&config)?;
+    let on_the_node = matches!(
+        cli.verb,
+        Verb::Init { .. } | Verb::Serve { .. } | Verb::Migrate | Verb::Doctor | Verb::Audit(_)
+    );
+    if on_the_node {
+        with_softhsm(&config)?;
+    }
+    let json = cli.json;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -127,7 +271,67 @@ fn go(cli: Cli) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }),
+        Verb::Doctor => runtime.block_on(doctor::run(&config, json)),
+        Verb::Login { at } => runtime.block_on(async {
+            terminal::login(&terminal::Remote::new(&at.url)?, json).await?;
+            Ok(ExitCode::SUCCESS)
+        }),
+        Verb::Break {
+            credential,
+            ask,
+            resume,
+            yes,
+            at,
+        } => {
+            let remote = terminal::Remote::new(&at.url)?;
+            let asking = credential.map(|c| asking(c, ask));
+            runtime.block_on(run::break_glass(
+                &remote,
+                asking,
+                resume.as_deref(),
+                yes,
+                json,
+            ))
+        }
+        Verb::Checkin { code, at } => {
+            runtime.block_on(run::check_in(&terminal::Remote::new(&at.url)?, &code, json))
+        }
+        Verb::Exec {
+            credential,
+            ask,
+            env,
+            fd,
+            at,
+            command,
+        } => {
+            let remote = terminal::Remote::new(&at.url)?;
+            let into = fd.map_or(run::Handing::Env(env), run::Handing::Fd);
+            runtime.block_on(run::exec(&remote, asking(credential, ask), into, &command))
+        }
+        Verb::Rotate { credential, at } => runtime.block_on(run::rotate(
+            &terminal::Remote::new(&at.url)?,
+            &credential,
+            json,
+        )),
+        Verb::Drill(drill) => runtime.block_on(drill::run(drill, json)),
+        Verb::Audit(Audit::Export { out }) => runtime.block_on(async {
+            let app = startup::open(config, crate::clock::Clock::default(), None).await?;
+            audit::export(&app, &out, json).await
+        }),
+        Verb::Audit(Audit::Verify { .. }) => Err(Error::internal("verified above")),
     }
+}
+
+/// A time for people: UTC to the second.
+pub fn utc(us: i64) -> String {
+    let time = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(us) * 1000)
+        .unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+    format!(
+        "{:02}:{:02}:{:02} UTC",
+        time.hour(),
+        time.minute(),
+        time.second()
+    )
 }
 
 /// SoftHSM reads its configuration's place from the environment when it is loaded, so it must be there before

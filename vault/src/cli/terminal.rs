@@ -22,41 +22,67 @@ use crate::error::{Error, Result, Words};
 use crate::people::sessions::Token;
 
 /// Where Vitrine is, for programs.
-pub struct Remote {
+pub(super) struct Remote {
     url: String,
     http: reqwest::Client,
 }
 
 impl Remote {
     /// A client of `url`.
-    pub fn new(url: &str) -> Result<Remote> {
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).redirect(reqwest::redirect::Policy::none()).build().map_err(Error::internal)?;
-        Ok(Remote { url: url.trim_end_matches('/').to_owned(), http })
+    pub(super) fn new(url: &str) -> Result<Remote> {
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_secs(10))
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(Error::internal)?;
+        Ok(Remote {
+            url: url.trim_end_matches('/').to_owned(),
+            http,
+        })
     }
 
     /// The address that was given.
-    pub fn url(&self) -> &str {
+    pub(super) fn url(&self) -> &str {
         &self.url
     }
 
     /// One call; a problem document becomes the refusal it is.
-    pub async fn call(&self, method: reqwest::Method, path: &str, auth: &Auth<'_>, body: Option<Value>) -> Result<Value> {
-        let mut request = self.http.request(method, format!("{}/api/v1{path}", self.url));
+    pub(super) async fn call(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        auth: &Auth<'_>,
+        body: Option<Value>,
+    ) -> Result<Value> {
+        let mut request = self
+            .http
+            .request(method, format!("{}/api/v1{path}", self.url));
         request = match auth {
             Auth::None => request,
-            Auth::Poll(secret) => request.header(crate::requests::poll::HEADER, secret.expose().as_str()),
+            Auth::Poll(secret) => {
+                request.header(crate::requests::poll::HEADER, secret.expose().as_str())
+            }
             Auth::Session(token) => request.bearer_auth(token.as_str()),
         };
         if let Some(body) = body {
             request = request.json(&body);
         }
         let answer = request.send().await.map_err(|e| self.unreachable(&e))?;
-        let (status, text) = (answer.status(), answer.text().await.map_err(|e| self.unreachable(&e))?);
+        let (status, text) = (
+            answer.status(),
+            answer.text().await.map_err(|e| self.unreachable(&e))?,
+        );
         let value: Value = serde_json::from_str(&text).unwrap_or_default();
         if status.is_success() {
             return Ok(value);
         }
-        let part = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let part = |name: &str| {
+            value
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         let words = Words::new(part("title"), part("detail"), part("next"));
         Err(match status.as_u16() {
             401 => Error::SignIn,
@@ -68,14 +94,18 @@ impl Remote {
 
     fn unreachable(&self, e: &reqwest::Error) -> Error {
         Error::Down(
-            Words::new("Not asked.", format!("{} does not answer.", self.url), "Check the address (--url or VITRINE_URL), or start it with `vitrine serve`."),
+            Words::new(
+                "Not asked.",
+                format!("{} does not answer.", self.url),
+                "Check the address (--url or VITRINE_URL), or start it with `vitrine serve`.",
+            ),
             e.to_string(),
         )
     }
 }
 
 /// How a call says who it is.
-pub enum Auth<'a> {
+pub(super) enum Auth<'a> {
     /// Nobody.
     None,
     /// The terminal that filed.
@@ -85,19 +115,19 @@ pub enum Auth<'a> {
 }
 
 /// What one asks for.
-pub struct Asking {
+pub(super) struct Asking {
     /// Part of a name, or an id.
-    pub credential: String,
+    pub(super) credential: String,
     /// Why.
-    pub why: String,
+    pub(super) why: String,
     /// Incident.
-    pub ticket: Option<String>,
+    pub(super) ticket: Option<String>,
     /// Seconds.
-    pub seconds: u64,
+    pub(super) seconds: u64,
 }
 
 /// A request of this terminal.
-pub struct Held {
+pub(super) struct Held {
     request: RequestId,
     poll: Token,
     key: DeliveryKey,
@@ -115,32 +145,50 @@ struct Kept {
 
 impl Held {
     /// Draws id, poll secret and delivery key, and keeps them.
-    pub fn new() -> Result<Held> {
+    pub(super) fn new() -> Result<Held> {
         let request = RequestId::from_uuid_bytes(*uuid::Uuid::now_v7().as_bytes());
-        let mut held = Held { request, poll: Token::draw()?, key: DeliveryKey::generate().map_err(Error::internal)?, file: None };
+        let mut held = Held {
+            request,
+            poll: Token::draw()?,
+            key: DeliveryKey::generate().map_err(Error::internal)?,
+            file: None,
+        };
         held.file = held.keep();
         Ok(held)
     }
 
     /// The request code.
-    pub fn code(&self) -> String {
+    pub(super) fn code(&self) -> String {
         crate::requests::code(self.request)
     }
 
     fn keep(&self) -> Option<PathBuf> {
         use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
         let dir = runtime_dir()?;
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).ok()?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir)
+            .ok()?;
         let path = dir.join(self.code());
-        let kept = Kept { request: self.request.to_string(), poll: self.poll.expose(), key: Zeroizing::new(b64::encode(self.key.expose())) };
+        let kept = Kept {
+            request: self.request.to_string(),
+            poll: self.poll.expose(),
+            key: Zeroizing::new(b64::encode(self.key.expose())),
+        };
         let text = Zeroizing::new(serde_json::to_vec(&kept).ok()?);
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).ok()?;
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .ok()?;
         file.write_all(&text).ok()?;
         Some(path)
     }
 
     /// Finds a kept request by its code.
-    pub fn resume(code: &str) -> Result<Held> {
+    pub(super) fn resume(code: &str) -> Result<Held> {
         let gone = || {
             Error::conflict(
                 format!("This terminal does not hold the key of {code}."),
@@ -165,7 +213,7 @@ impl Held {
     }
 
     /// Removes what was kept.
-    pub fn forget(&self) {
+    pub(super) fn forget(&self) {
         if let Some(path) = &self.file {
             let _ = std::fs::write(path, [0; 256]);
             let _ = std::fs::remove_file(path);
@@ -173,10 +221,14 @@ impl Held {
     }
 
     /// The link that any browser may file.
-    pub fn link(&self, origin: &str, asking: &Asking) -> Result<String> {
+    pub(super) fn link(&self, origin: &str, asking: &Asking) -> Result<String> {
         let key = self.key.public().map_err(Error::internal)?;
         // In the fragment a space is %20: `+` there would be read as a space by some and not by others.
-        let quote = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20");
+        let quote = |text: &str| {
+            url::form_urlencoded::byte_serialize(text.as_bytes())
+                .collect::<String>()
+                .replace('+', "%20")
+        };
         let mut link = format!(
             "{origin}/break/link#r={}&k={}&p={}&c={}&why={}&for={}",
             self.request,
@@ -194,7 +246,7 @@ impl Held {
     }
 
     /// First 16 hex digits of SHA-256 of the delivery key, for comparing with the browser.
-    pub fn fingerprint(&self) -> Result<String> {
+    pub(super) fn fingerprint(&self) -> Result<String> {
         let key = self.key.public().map_err(Error::internal)?;
         let digest = hex::encode(Sha256::digest(key));
         Ok(super::grouped(digest.get(..16).unwrap_or_default()))
@@ -205,8 +257,16 @@ impl Held {
     }
 
     /// The live view; `None` until somebody has filed the link.
-    pub async fn live(&self, remote: &Remote) -> Result<Option<Value>> {
-        match remote.call(reqwest::Method::GET, &self.path(""), &Auth::Poll(&self.poll), None).await {
+    pub(super) async fn live(&self, remote: &Remote) -> Result<Option<Value>> {
+        match remote
+            .call(
+                reqwest::Method::GET,
+                &self.path(""),
+                &Auth::Poll(&self.poll),
+                None,
+            )
+            .await
+        {
             Ok(live) => Ok(Some(live)),
             Err(Error::Missing(_)) => Ok(None),
             Err(e) => Err(e),
@@ -214,15 +274,27 @@ impl Held {
     }
 
     /// Gives it back.
-    pub async fn check_in(&self, remote: &Remote) -> Result<Value> {
-        let done = remote.call(reqwest::Method::POST, &self.path("/check-in"), &Auth::Poll(&self.poll), Some(json!({}))).await?;
+    pub(super) async fn check_in(&self, remote: &Remote) -> Result<Value> {
+        let done = remote
+            .call(
+                reqwest::Method::POST,
+                &self.path("/check-in"),
+                &Auth::Poll(&self.poll),
+                Some(json!({})),
+            )
+            .await?;
         self.forget();
         Ok(done)
     }
 
     /// Opens, checks everything that came against what was asked, and puts the secret together here.
-    pub async fn open(&self, remote: &Remote, live: &Value) -> Result<(Plaintext, i64)> {
-        let asked = live.get("statement").and_then(Value::as_str).unwrap_or_default().as_bytes().to_vec();
+    pub(super) async fn open(&self, remote: &Remote, live: &Value) -> Result<(Plaintext, i64)> {
+        let asked = live
+            .get("statement")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .as_bytes()
+            .to_vec();
         let release = match Statement::parse(&asked).map_err(wrong)?.kind {
             Kind::Request(r) if r.request == self.request => match r.purpose {
                 Purpose::Release(release) => release,
@@ -233,8 +305,20 @@ impl Held {
         if release.delivery_key != self.key.public().map_err(Error::internal)? {
             return Err(wrong("the request names another terminal's key"));
         }
-        let got = remote.call(reqwest::Method::POST, &self.path("/open"), &Auth::Poll(&self.poll), Some(json!({}))).await?;
-        let text = |p: &str| got.get(p).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let got = remote
+            .call(
+                reqwest::Method::POST,
+                &self.path("/open"),
+                &Auth::Poll(&self.poll),
+                Some(json!({})),
+            )
+            .await?;
+        let text = |p: &str| {
+            got.get(p)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         let envelope = Envelope::parse(text("envelope").as_bytes()).map_err(wrong)?;
         if envelope.hash() != release.envelope {
             return Err(wrong("the envelope is not the one that was approved"));
@@ -243,39 +327,75 @@ impl Held {
         let h = b64::decode(&text("h")).ok_or_else(|| wrong("h is missing"))?;
         let h = secret::open_delivered_h(&h, &self.key, &leaf, &envelope).map_err(wrong)?;
         let mut shares = Vec::new();
-        for sent in got.get("shares").and_then(Value::as_array).into_iter().flatten() {
+        for sent in got
+            .get("shares")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             if let Some(share) = self.share(sent, &asked, &envelope) {
                 shares.push(share);
             }
         }
         let plaintext = secret::combine(&envelope, &shares, &h).map_err(|e| match e {
-            OpenError::WrongShare { x } => wrong(format!("the share of place {x} is not the one that was sealed")),
+            OpenError::WrongShare { x } => wrong(format!(
+                "the share of place {x} is not the one that was sealed"
+            )),
             other => wrong(other),
         })?;
-        Ok((plaintext, got.get("ends").and_then(Value::as_i64).unwrap_or_default()))
+        Ok((
+            plaintext,
+            got.get("ends").and_then(Value::as_i64).unwrap_or_default(),
+        ))
     }
 
     /// One re-sealed share; a bad one is named and left out.
     fn share(&self, sent: &Value, asked: &[u8], envelope: &Envelope) -> Option<secret::Share> {
-        let text = |p: &str| sent.get(p).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text = |p: &str| {
+            sent.get(p)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         let approval = text("statement");
-        let x = sent.get("x").and_then(Value::as_u64).and_then(|x| u8::try_from(x).ok())?;
+        let x = sent
+            .get("x")
+            .and_then(Value::as_u64)
+            .and_then(|x| u8::try_from(x).ok())?;
         let good = match Statement::parse(approval.as_bytes()).ok()?.kind {
-            Kind::Approval(a) => a.decision == Decision::Approve && quorum::json::encode(&a.subject) == asked,
+            Kind::Approval(a) => {
+                a.decision == Decision::Approve && quorum::json::encode(&a.subject) == asked
+            }
             _ => false,
         };
         let opened = good
-            .then(|| secret::open_delivered_share(&b64::decode(&text("sealed"))?, x, &self.key, &statement::challenge(approval.as_bytes()), envelope).ok())
+            .then(|| {
+                secret::open_delivered_share(
+                    &b64::decode(&text("sealed"))?,
+                    x,
+                    &self.key,
+                    &statement::challenge(approval.as_bytes()),
+                    envelope,
+                )
+                .ok()
+            })
             .flatten();
         if opened.is_none() {
-            eprintln!("The share of {} is not good. It is left out; tell a custodian.", text("name"));
+            eprintln!(
+                "The share of {} is not good. It is left out; tell a custodian.",
+                text("name")
+            );
         }
         opened
     }
 }
 
 fn wrong(why: impl std::fmt::Display) -> Error {
-    Error::Tampered(Words::new("Not opened.", format!("What the server gave does not fit: {why}."), "Check in, and call a custodian."))
+    Error::Tampered(Words::new(
+        "Not opened.",
+        format!("What the server gave does not fit: {why}."),
+        "Check in, and call a custodian.",
+    ))
 }
 
 fn runtime_dir() -> Option<PathBuf> {
@@ -283,7 +403,7 @@ fn runtime_dir() -> Option<PathBuf> {
 }
 
 /// Watches until enough have signed; draws the quorum on stderr. Ctrl-C stops watching, the request stays.
-pub async fn wait(remote: &Remote, held: &Held) -> Result<Value> {
+pub(super) async fn wait(remote: &Remote, held: &Held) -> Result<Value> {
     let (mut drawn, mut told) = (0, false);
     loop {
         match held.live(remote).await? {
@@ -300,8 +420,16 @@ pub async fn wait(remote: &Remote, held: &Held) -> Result<Value> {
                     Some("waiting") => {}
                     _ => {
                         held.forget();
-                        let why = live.get("why").and_then(Value::as_str).unwrap_or("ended").to_owned();
-                        return Err(Error::conflict("Not opened.", format!("The request {} is over: {why}.", held.code()), "Ask again: everybody signs anew."));
+                        let why = live
+                            .get("why")
+                            .and_then(Value::as_str)
+                            .unwrap_or("ended")
+                            .to_owned();
+                        return Err(Error::conflict(
+                            "Not opened.",
+                            format!("The request {} is over: {why}.", held.code()),
+                            "Ask again: everybody signs anew.",
+                        ));
                     }
                 }
             }
@@ -312,8 +440,16 @@ pub async fn wait(remote: &Remote, held: &Held) -> Result<Value> {
 
 /// One block per change: redrawn in place on a terminal, one line per person otherwise.
 fn draw(live: &Value, drawn: &mut usize) {
-    let text = |v: &Value, p: &str| v.get(p).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let unicode = ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(|n| std::env::var(n).ok()).any(|v| v.to_ascii_lowercase().contains("utf"));
+    let text = |v: &Value, p: &str| {
+        v.get(p)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let unicode = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .filter_map(|n| std::env::var(n).ok())
+        .any(|v| v.to_ascii_lowercase().contains("utf"));
     let mark = |state: &str| match (state, unicode) {
         ("signed", true) => "✓",
         ("signed", false) => "[x]",
@@ -324,16 +460,44 @@ fn draw(live: &Value, drawn: &mut usize) {
         (_, true) => "○",
         (_, false) => "[ ]",
     };
-    let asked = live.get("asked").and_then(Value::as_array).cloned().unwrap_or_default();
-    let signed = live.get("signed").and_then(Value::as_array).map_or(0, Vec::len);
-    let mut lines = vec![format!("{}  {}, entry {}", text(live, "code"), text(live, "name"), live.get("seq").and_then(Value::as_u64).unwrap_or(0))];
+    let asked = live
+        .get("asked")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
+    let signed = live
+        .get("signed")
+        .and_then(Value::as_array)
+        .map_or(0, Vec::len);
+    let mut lines = vec![format!(
+        "{}  {}, entry {}",
+        text(live, "code"),
+        text(live, "name"),
+        live.get("seq").and_then(Value::as_u64).unwrap_or(0)
+    )];
     for person in &asked {
         let state = text(person, "state");
-        lines.push(format!("  {} {:<20} {}", mark(&state), text(person, "name"), if state == "cannot" { "cannot sign" } else { &state }));
+        lines.push(format!(
+            "  {} {:<20} {}",
+            mark(&state),
+            text(person, "name"),
+            if state == "cannot" {
+                "cannot sign"
+            } else {
+                &state
+            }
+        ));
     }
-    lines.push(format!("  {signed} of {}   Ctrl-C stops watching; vitrine break --resume {}", live.get("needed").and_then(Value::as_u64).unwrap_or(0), text(live, "code")));
+    lines.push(format!(
+        "  {signed} of {}   Ctrl-C stops watching; vitrine break --resume {}",
+        live.get("needed").and_then(Value::as_u64).unwrap_or(0),
+        text(live, "code")
+    ));
     let block = lines.join("\n");
-    let print = Sha256::digest(block.as_bytes()).iter().take(6).fold(0_usize, |a, b| a << 8 | usize::from(*b));
+    let print = Sha256::digest(block.as_bytes())
+        .iter()
+        .take(6)
+        .fold(0_usize, |a, b| a << 8 | usize::from(*b));
     if *drawn >> 8 == print >> 8 && *drawn != 0 {
         return;
     }
@@ -345,43 +509,84 @@ fn draw(live: &Value, drawn: &mut usize) {
 }
 
 /// Where a signed-in terminal keeps its session.
-pub fn session_file() -> Option<PathBuf> {
+pub(super) fn session_file() -> Option<PathBuf> {
     runtime_dir().map(|d| d.join("session"))
 }
 
 /// The session of this terminal.
-pub fn session() -> Result<Zeroizing<String>> {
+pub(super) fn session() -> Result<Zeroizing<String>> {
     let path = session_file().ok_or(Error::SignIn)?;
-    std::fs::read_to_string(path).map(|s| Zeroizing::new(s.trim().to_owned())).map_err(|_| {
-        Error::forbidden("Not done.", "This terminal is not signed in.", "Run `vitrine login` first.")
-    })
+    std::fs::read_to_string(path)
+        .map(|s| Zeroizing::new(s.trim().to_owned()))
+        .map_err(|_| {
+            Error::forbidden(
+                "Not done.",
+                "This terminal is not signed in.",
+                "Run `vitrine login` first.",
+            )
+        })
 }
 
 /// Signs this terminal in through any browser.
-pub async fn login(remote: &Remote, as_json: bool) -> Result<()> {
+pub(super) async fn login(remote: &Remote, as_json: bool) -> Result<()> {
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
     let path = session_file().ok_or_else(|| {
-        Error::invalid("Not signed in.", "There is no $XDG_RUNTIME_DIR to keep a session in.", "Set it to a directory that only you can read.")
+        Error::invalid(
+            "Not signed in.",
+            "There is no $XDG_RUNTIME_DIR to keep a session in.",
+            "Set it to a directory that only you can read.",
+        )
     })?;
-    let about = remote.call(reqwest::Method::GET, "/ledger", &Auth::None, None).await?;
-    let origin = about.pointer("/origins/0").and_then(Value::as_str).unwrap_or(remote.url()).to_owned();
+    let about = remote
+        .call(reqwest::Method::GET, "/ledger", &Auth::None, None)
+        .await?;
+    let origin = about
+        .pointer("/origins/0")
+        .and_then(Value::as_str)
+        .unwrap_or(remote.url())
+        .to_owned();
     let poll = Token::draw()?;
     let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
-    let label: String = url::form_urlencoded::byte_serialize(format!("terminal on {}", host.trim()).as_bytes()).collect::<String>().replace('+', "%20");
-    eprintln!("Open this in any browser where you can touch your key:\n  {origin}/you/terminal#p={}&l={label}", poll.digest("poll"));
+    let label: String =
+        url::form_urlencoded::byte_serialize(format!("terminal on {}", host.trim()).as_bytes())
+            .collect::<String>()
+            .replace('+', "%20");
+    eprintln!(
+        "Open this in any browser where you can touch your key:\n  {origin}/you/terminal#p={}&l={label}",
+        poll.digest("poll")
+    );
     for _ in 0..400 {
-        let got = remote.call(reqwest::Method::GET, "/terminals", &Auth::Poll(&poll), None).await?;
+        let got = remote
+            .call(reqwest::Method::GET, "/terminals", &Auth::Poll(&poll), None)
+            .await?;
         if let Some(token) = got.get("token").and_then(Value::as_str) {
             let dir = path.parent().map(ToOwned::to_owned).unwrap_or_default();
-            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(Error::internal)?;
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&dir)
+                .map_err(Error::internal)?;
             let _ = std::fs::remove_file(&path);
-            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(Error::internal)?;
+            let mut file = std::fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&path)
+                .map_err(Error::internal)?;
             file.write_all(token.as_bytes()).map_err(Error::internal)?;
             let name = got.get("name").and_then(Value::as_str).unwrap_or_default();
-            if as_json { println!("{}", json!({ "name": name })) } else { println!("Signed in as {name}, for 12 hours at most.") }
+            if as_json {
+                println!("{}", json!({ "name": name }))
+            } else {
+                println!("Signed in as {name}, for 12 hours at most.")
+            }
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(750)).await;
     }
-    Err(Error::conflict("Not signed in.", "Nobody opened the link in five minutes.", "Run `vitrine login` again."))
+    Err(Error::conflict(
+        "Not signed in.",
+        "Nobody opened the link in five minutes.",
+        "Run `vitrine login` again.",
+    ))
 }

@@ -634,13 +634,16 @@ async fn key_proved(
 async fn you(app: web::Data<App>, who: Person) -> Result<HttpResponse> {
     let sessions = sessions::list(&app.ledger.db().pool, who.user).await?;
     let mut value = described(&app, who.user).await?;
-    value["sessions"] = sessions
+    let sessions: serde_json::Value = sessions
         .iter()
         .map(|s| {
             json!({ "session": s.session, "agent": s.agent, "terminal": s.terminal, "created": s.created, "seen": s.seen,
                     "this": s.session == who.session.session })
         })
         .collect();
+    if let Some(members) = value.as_object_mut() {
+        members.insert("sessions".into(), sessions);
+    }
     ok(value)
 }
 

@@ -86,15 +86,15 @@ pub async fn lives(
         .map(|s| s.authenticator)
         .chain([filed.authenticator])
     {
-        if let std::collections::hash_map::Entry::Vacant(place) = lives.entry(key) {
-            if let Some(k) = people::key_by_id(&mut *conn, key).await? {
-                let suspensions = people::suspensions(&mut *conn, key).await?;
-                place.insert(KeyLife {
-                    enrolled_at: k.enrolled,
-                    revoked_at: k.revoked,
-                    suspensions,
-                });
-            }
+        if let std::collections::hash_map::Entry::Vacant(place) = lives.entry(key)
+            && let Some(k) = people::key_by_id(&mut *conn, key).await?
+        {
+            let suspensions = people::suspensions(&mut *conn, key).await?;
+            place.insert(KeyLife {
+                enrolled_at: k.enrolled,
+                revoked_at: k.revoked,
+                suspensions,
+            });
         }
     }
     Ok(lives)
@@ -176,16 +176,16 @@ pub async fn circle(
     asked: &Asked,
 ) -> Result<(u32, Vec<(UserId, String, bool)>)> {
     let pool = &app.ledger.db().pool;
-    if let Purpose::Roster(r) = &asked.purpose {
-        if founding(asked) {
-            let list = r
-                .new
-                .approvers
-                .iter()
-                .map(|a| (a.user, a.name.clone(), true))
-                .collect::<Vec<_>>();
-            return Ok((u32::try_from(list.len()).unwrap_or(0), list));
-        }
+    if let Purpose::Roster(r) = &asked.purpose
+        && founding(asked)
+    {
+        let list = r
+            .new
+            .approvers
+            .iter()
+            .map(|a| (a.user, a.name.clone(), true))
+            .collect::<Vec<_>>();
+        return Ok((u32::try_from(list.len()).unwrap_or(0), list));
     }
     let Some(rosters) = rosters_of(app, filed, asked).await? else {
         return Ok((0, Vec::new()));

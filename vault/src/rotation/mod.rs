@@ -17,3 +17,8 @@ pub async fn on_demand(_app: &App, _credential: CredentialId) -> Result<Rotation
 pub async fn run_due(_app: &App) -> Result<()> {
     Ok(())
 }
+
+/// Findings about service logins: (what, well, what to do).
+pub async fn doctor(_app: &App) -> Result<Vec<(String, bool, String)>> {
+    Ok(Vec::new())
+}

@@ -16,10 +16,12 @@ use crate::error::{Error, Result, Words};
 use crate::ledger::{Checkpoint, Ledger};
 use crate::people::store::{at, seq};
 
+type Held = HashMap<(Hash, u64), Arc<VerifiedRoster>>;
+
 /// Rosters that were verified, kept by the leaf of their `roster.set` and the newest event about a key of theirs.
 #[derive(Clone, Default)]
 pub struct Rosters {
-    held: Arc<Mutex<HashMap<(Hash, u64), Arc<VerifiedRoster>>>>,
+    held: Arc<Mutex<Held>>,
 }
 
 impl Rosters {

@@ -1,0 +1,275 @@
+//! `break`, `exec`, `checkin`, `login`, `rotate`: what people do at three in the morning.
+
+use std::io::{IsTerminal, Write};
+use std::process::{ExitCode, Stdio};
+
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::terminal::{self, Asking, Auth, Held, Remote};
+use crate::error::{Error, Result};
+
+/// Prints the filing link and where it can opens it.
+fn show_link(remote_origin: &str, held: &Held, asking: &Asking) -> Result<()> {
+    let link = held.link(remote_origin, asking)?;
+    eprintln!(
+        "{}  open this in any browser where you can touch your key:",
+        held.code()
+    );
+    eprintln!("  {link}");
+    eprintln!("  It shows the key {}: compare.", held.fingerprint()?);
+    if std::env::var_os("DISPLAY").is_some() && std::env::var_os("SSH_CONNECTION").is_none() {
+        let _ = std::process::Command::new("xdg-open")
+            .arg(&link)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+    }
+    Ok(())
+}
+
+async fn origin(remote: &Remote) -> Result<String> {
+    let about = remote
+        .call(reqwest::Method::GET, "/ledger", &Auth::None, None)
+        .await?;
+    Ok(about
+        .pointer("/origins/0")
+        .and_then(Value::as_str)
+        .unwrap_or(remote.url())
+        .to_owned())
+}
+
+/// `vitrine break`: asks, waits, opens, prints.
+pub(super) async fn break_glass(
+    remote: &Remote,
+    asking: Option<Asking>,
+    resume: Option<&str>,
+    yes: bool,
+    as_json: bool,
+) -> Result<ExitCode> {
+    let held = match (resume, asking) {
+        (Some(code), _) => Held::resume(code)?,
+        (None, Some(asking)) => {
+            let held = Held::new()?;
+            show_link(&origin(remote).await?, &held, &asking)?;
+            held
+        }
+        (None, None) => {
+            return Err(Error::invalid(
+                "Not asked.",
+                "There is no credential to ask for.",
+                "Give part of its name and --why, or --resume CODE.",
+            ));
+        }
+    };
+    let live = terminal::wait(remote, &held).await?;
+    if !yes
+        && std::io::stdin().is_terminal()
+        && live.get("state").and_then(Value::as_str) == Some("reached")
+    {
+        eprint!("Enough have signed. Opening shows it once and starts the clock. Open? [y/N] ");
+        let mut answer = String::new();
+        std::io::stdin()
+            .read_line(&mut answer)
+            .map_err(Error::internal)?;
+        if !matches!(answer.trim(), "y" | "Y" | "yes") {
+            eprintln!(
+                "Not opened. It waits: vitrine break --resume {}",
+                held.code()
+            );
+            return Ok(ExitCode::from(1));
+        }
+    }
+    let (plaintext, ends) = held.open(remote, &live).await?;
+    let mut out = std::io::stdout().lock();
+    if as_json {
+        let text = Zeroizing::new(String::from_utf8_lossy(plaintext.expose()).into_owned());
+        let body = Zeroizing::new(
+            json!({ "code": held.code(), "secret": text.as_str(), "ends": ends }).to_string(),
+        );
+        writeln!(out, "{}", body.as_str()).map_err(Error::internal)?;
+    } else {
+        out.write_all(plaintext.expose())
+            .and_then(|()| out.write_all(b"\n"))
+            .map_err(Error::internal)?;
+        eprintln!(
+            "Open until {}. Give it back: vitrine checkin {}",
+            super::utc(ends),
+            held.code()
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `vitrine checkin CODE`.
+pub(super) async fn check_in(remote: &Remote, code: &str, as_json: bool) -> Result<ExitCode> {
+    let held = Held::resume(code)?;
+    held.check_in(remote).await?;
+    if as_json {
+        println!("{}", json!({ "code": held.code(), "closed": true }))
+    } else {
+        println!("{} checked in. Its password is being changed.", held.code())
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where `exec` puts the secret.
+pub(super) enum Handing {
+    /// This variable of the child alone.
+    Env(String),
+    /// This descriptor of the child alone.
+    Fd(i32),
+}
+
+/// `vitrine exec`: asks, waits, opens, runs the child with the secret, checks in, returns its exit code.
+pub(super) async fn exec(
+    remote: &Remote,
+    asking: Asking,
+    into: Handing,
+    command: &[String],
+) -> Result<ExitCode> {
+    let (program, args) = command
+        .split_first()
+        .ok_or_else(|| Error::invalid("Not run.", "There is no command.", "Write it after --."))?;
+    let held = Held::new()?;
+    show_link(&origin(remote).await?, &held, &asking)?;
+    let live = terminal::wait(remote, &held).await?;
+    let (plaintext, ends) = held.open(remote, &live).await?;
+    eprintln!("Open until {}. Running {program}.", super::utc(ends));
+    let status = tokio::task::block_in_place(|| run_child(program, args, &into, plaintext));
+    let checked_in = held.check_in(remote).await;
+    let status = status?;
+    match checked_in {
+        Ok(_) => eprintln!("{} checked in.", held.code()),
+        Err(e) => eprintln!(
+            "{} was not checked in ({e}). It ends by itself at {}.",
+            held.code(),
+            super::utc(ends)
+        ),
+    }
+    use std::os::unix::process::ExitStatusExt;
+    let code = status
+        .code()
+        .unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+}
+
+fn run_child(
+    program: &str,
+    args: &[String],
+    into: &Handing,
+    plaintext: quorum::secret::Plaintext,
+) -> Result<std::process::ExitStatus> {
+    let no_start = |e: std::io::Error| {
+        Error::invalid(
+            "Not run.",
+            format!("{program} cannot be started: {}.", e.kind()),
+            "The release is checked in again; mend the command and ask anew.",
+        )
+    };
+    match into {
+        Handing::Env(name) => {
+            use std::os::unix::ffi::OsStrExt;
+            let mut child = std::process::Command::new(program)
+                .args(args)
+                .env(name, std::ffi::OsStr::from_bytes(plaintext.expose()))
+                .spawn()
+                .map_err(no_start)?;
+            drop(plaintext);
+            child.wait().map_err(Error::internal)
+        }
+        Handing::Fd(fd) => {
+            // The shell is what can put a pipe on a numbered descriptor without unsafe code here.
+            let script = format!("exec {fd}<&0 </dev/null; exec \"$@\"");
+            let mut child = std::process::Command::new("/bin/sh")
+                .args(["-c", &script, "sh", program])
+                .args(args)
+                .stdin(Stdio::piped())
+                .spawn()
+                .map_err(no_start)?;
+            if let Some(mut pipe) = child.stdin.take() {
+                let _ = pipe.write_all(plaintext.expose());
+            }
+            drop(plaintext);
+            child.wait().map_err(Error::internal)
+        }
+    }
+}
+
+/// `vitrine rotate CREDENTIAL`: starts a rotation and follows it.
+pub(super) async fn rotate(remote: &Remote, credential: &str, as_json: bool) -> Result<ExitCode> {
+    let session = terminal::session()?;
+    let auth = Auth::Session(&session);
+    let query: String = url::form_urlencoded::byte_serialize(credential.as_bytes()).collect();
+    let found = remote
+        .call(
+            reqwest::Method::GET,
+            &format!("/credentials?q={query}"),
+            &auth,
+            None,
+        )
+        .await?;
+    let list = found
+        .get("credentials")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
+    let [one] = list.as_slice() else {
+        let names: Vec<&str> = list
+            .iter()
+            .filter_map(|c| c.get("name").and_then(Value::as_str))
+            .collect();
+        return Err(Error::invalid(
+            "Not rotated.",
+            format!("{} credentials match: {}.", list.len(), names.join(", ")),
+            "Name exactly one.",
+        ));
+    };
+    let id = one
+        .get("credential")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    remote
+        .call(
+            reqwest::Method::POST,
+            &format!("/credentials/{id}/rotate"),
+            &auth,
+            Some(json!({})),
+        )
+        .await?;
+    let mut last = String::new();
+    loop {
+        let now = remote
+            .call(
+                reqwest::Method::GET,
+                &format!("/credentials/{id}/rotation"),
+                &auth,
+                None,
+            )
+            .await?;
+        let words = now
+            .get("words")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
+        if words != last {
+            eprintln!("{words}");
+            last = words;
+        }
+        let (ended, stuck) = (
+            now.get("ended").is_some_and(Value::is_i64),
+            now.get("stuck").and_then(Value::as_bool).unwrap_or(false),
+        );
+        if ended || stuck {
+            if as_json {
+                println!("{now}");
+            }
+            return Ok(ExitCode::from(u8::from(
+                stuck || now.get("state").and_then(Value::as_str) == Some("failed"),
+            )));
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    }
+}
