@@ -204,7 +204,7 @@ impl Judge {
                     authenticator == touch.authenticator,
                     "an acceptance by another key than it names",
                 )?;
-                self.accepted(&on, signer, key, at)
+                self.accepted(&on, key, at)
             }
             Kind::Setting => self.must(
                 signer,

@@ -42,7 +42,7 @@ impl Outcome {
 pub struct Report {
     /// How it ended.
     pub outcome: Outcome,
-    /// Entries hashed. Less than the export holds when a lie ended the reading.
+    /// Entries hashed; those before the lie when one was found.
     pub size: u64,
     /// The tree's root over `size` entries; absent when a lie ended the reading.
     pub root: Option<[u8; 32]>,
@@ -54,9 +54,9 @@ pub struct Report {
     pub seq: Option<u64>,
     /// What is false, unknown or unreadable, in a few stable words.
     pub lie: Option<String>,
-    /// Assertions whose signature was checked.
+    /// Assertions whose signature was checked; 0 when a lie was found.
     pub signatures: u64,
-    /// Checkpoints of the export that were compared with the tree.
+    /// Checkpoints of the export that were compared with the tree; 0 when a lie was found.
     pub checkpoints: u64,
     /// Things a person should look at that make nothing false, at most [`Report::MAX_WARNINGS`] of them.
     pub warnings: Vec<String>,
@@ -113,6 +113,9 @@ impl fmt::Display for Report {
         }
         if let Some(ledger) = &self.ledger {
             writeln!(f, "ledger      {}", hex::encode(ledger))?;
+        }
+        if self.outcome == Outcome::False {
+            return Ok(());
         }
         writeln!(f, "entries     {}", self.size)?;
         if let Some(root) = &self.root {

@@ -235,14 +235,14 @@ impl Judge {
     }
 
     /// A key accepts its place on a new roster.
-    pub(super) fn accepted(&mut self, on: &On, signer: Person, key: Key, at: At) -> Judged {
-        let (user, authenticator) = (self.person(signer)?.id, self.key(key)?.id);
+    pub(super) fn accepted(&mut self, on: &On, key: Key, at: At) -> Judged {
+        let authenticator = self.key(key)?.id;
         let live = self.about(on)?;
         let named = match &live.purpose {
             Purpose::Roster(new) => new
                 .approvers
                 .iter()
-                .any(|a| a.user == user && a.authenticators.contains(&authenticator)),
+                .any(|a| a.authenticators.contains(&authenticator)),
             _ => false,
         };
         hold(named, "the accepting key is not named by the new roster")?;

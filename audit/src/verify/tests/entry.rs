@@ -14,7 +14,7 @@ fn respelt(change: impl Fn(&str) -> String) -> Ledger {
 }
 
 #[test]
-fn bytes_are_canonical() {
+fn only_canonical_bytes_pass() {
     valid(&respelt(str::to_owned));
     let not = |why: &str| format!("the entry is not canonical: {why}");
     lie(

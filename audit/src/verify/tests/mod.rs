@@ -6,7 +6,13 @@ use serde_json::json;
 use super::forge::Ledger;
 use super::{Options, Outcome, Report, verify_dir};
 
+mod acts;
 mod entry;
+mod export;
+mod flips;
+mod people;
+mod requests;
+mod rosters;
 mod story;
 
 /// Verifies an export of the ledger, held against its own founding.
@@ -49,4 +55,13 @@ fn unknown(ledger: &Ledger, words: &str) {
     assert_eq!(report.lie.as_deref(), Some(words), "{report}");
     assert_eq!(report.outcome, Outcome::NotVerified, "{report}");
     assert_eq!(report.seq, Some(ledger.seq() as u64 - 1), "{report}");
+}
+
+/// Without its last entry.
+fn undone(mut l: Ledger) -> Ledger {
+    l.lines.pop();
+    l.leaves.pop();
+    let last: serde_json::Value = serde_json::from_str(l.lines.last().unwrap()).unwrap();
+    l.time = last["time"].as_i64().unwrap();
+    l
 }
