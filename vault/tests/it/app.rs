@@ -1,0 +1,389 @@
+//! A real `vitrine` of one's own: the program itself, on a free port, with its data in a temporary folder.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use drills::client::{Client, Invitation, NewSafe, Person, Release, ReleaseAsk};
+use drills::key::{Maker, SoftwareKey};
+use quorum::Hash;
+use quorum::ids::{CredentialId, SafeId};
+use quorum::statement::{Role, SecretKind};
+use sqlx::AnyPool;
+
+use crate::testbed::Postgres;
+
+/// Which database is under it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Under {
+    Sqlite,
+    Postgres,
+}
+
+pub struct TestApp {
+    pub dir: tempfile::TempDir,
+    pub port: u16,
+    pub ledger: Hash,
+    invitation: Option<String>,
+    env: Vec<(String, String)>,
+    child: Option<Child>,
+}
+
+impl TestApp {
+    /// Founds and starts one.
+    pub async fn start(under: Under) -> TestApp {
+        let mut app = TestApp::found(under);
+        app.serve().await;
+        app
+    }
+
+    /// Founds one; nothing runs yet.
+    pub fn found(under: Under) -> TestApp {
+        let dir = tempfile::Builder::new()
+            .prefix("vitrine-it-")
+            .tempdir()
+            .unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let mut env = vec![
+            (
+                "VITRINE_DATA".into(),
+                dir.path().join("data").display().to_string(),
+            ),
+            ("VITRINE_SERVER_LISTEN".into(), format!("127.0.0.1:{port}")),
+            ("VITRINE_KEYS_DRILL".into(), "true".into()),
+            ("VITRINE_ROTATION_RETRY_S".into(), "1".into()),
+        ];
+        if under == Under::Postgres {
+            let pg = Postgres::shared();
+            let name = format!("v{}", uuid::Uuid::now_v7().simple());
+            pg.sql(
+                "postgres",
+                &format!("CREATE ROLE {name}_owner LOGIN; CREATE ROLE {name} LOGIN"),
+            );
+            pg.sql(
+                "postgres",
+                &format!("CREATE DATABASE {name} OWNER {name}_owner"),
+            );
+            env.push((
+                "VITRINE_DATABASE_URL".into(),
+                format!("postgres://{name}@127.0.0.1:{}/{name}", pg.port),
+            ));
+            env.push((
+                "VITRINE_DATABASE_OWNER_URL".into(),
+                format!("postgres://{name}_owner@127.0.0.1:{}/{name}", pg.port),
+            ));
+        }
+        let mut app = TestApp {
+            dir,
+            port,
+            ledger: Hash([0; 32]),
+            invitation: None,
+            env,
+            child: None,
+        };
+        let origin = format!("http://localhost:{port}");
+        let out = app
+            .command(&[
+                "init",
+                "--origin",
+                &origin,
+                "--custodian",
+                "Helga Brandt",
+                "--json",
+            ])
+            .output()
+            .unwrap();
+        assert!(
+            out.status.success(),
+            "init: {}",
+            String::from_utf8_lossy(&out.stderr)
+        );
+        let said: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+        app.ledger = said["ledger"].as_str().unwrap().parse().unwrap();
+        app.invitation = Some(said["invitation"].as_str().unwrap().to_owned());
+        app
+    }
+
+    /// The program with this one's environment.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut c = Command::new(env!("CARGO_BIN_EXE_vitrine"));
+        c.args(args)
+            .current_dir(self.dir.path())
+            .env_remove("SOFTHSM2_CONF");
+        for (k, v) in &self.env {
+            c.env(k, v);
+        }
+        c
+    }
+
+    /// Sets a variable for starts from now on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.env.retain(|(k, _)| k != name);
+        if !value.is_empty() {
+            self.env.push((name.into(), value.into()));
+        }
+    }
+
+    /// Starts serving, and waits until it listens.
+    pub async fn serve(&mut self) {
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log())
+            .unwrap();
+        let mut child = self
+            .command(&["serve"])
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let out = child.stdout.take().unwrap();
+        let line = tokio::task::spawn_blocking(move || {
+            let mut line = String::new();
+            let _ = BufReader::new(out).read_line(&mut line);
+            line
+        })
+        .await
+        .unwrap();
+        assert!(
+            line.starts_with("Serving"),
+            "serve: {line} {}",
+            std::fs::read_to_string(self.log()).unwrap_or_default()
+        );
+        self.child = Some(child);
+    }
+
+    pub fn log(&self) -> std::path::PathBuf {
+        self.dir.path().join("log")
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Waits until it has died by itself (at a fault point).
+    pub async fn died(&mut self) -> bool {
+        for _ in 0..300 {
+            if self
+                .child
+                .as_mut()
+                .is_none_or(|c| c.try_wait().unwrap().is_some())
+            {
+                self.child = None;
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        false
+    }
+
+    pub async fn client(&self) -> Client {
+        Client::connect(&format!("http://localhost:{}", self.port))
+            .await
+            .unwrap()
+    }
+
+    /// The database, as somebody who stole it and writes to it.
+    pub async fn thief(&self) -> AnyPool {
+        sqlx::any::install_default_drivers();
+        let owner = self
+            .env
+            .iter()
+            .find(|(k, _)| k == "VITRINE_DATABASE_OWNER_URL")
+            .map(|(_, v)| v.clone());
+        let url = owner.unwrap_or_else(|| {
+            format!(
+                "sqlite://{}",
+                self.dir.path().join("data/vitrine.db").display()
+            )
+        });
+        sqlx::any::AnyPoolOptions::new()
+            .max_connections(1)
+            .connect(&url)
+            .await
+            .unwrap()
+    }
+
+    /// Exports, and verifies with nothing else: exit code and what the verifier says.
+    pub fn verify(&self) -> (i32, String) {
+        let out = self
+            .dir
+            .path()
+            .join(format!("evidence-{}", uuid::Uuid::now_v7()));
+        let export = self
+            .command(&["audit", "export", "--out", out.to_str().unwrap()])
+            .output()
+            .unwrap();
+        assert!(
+            export.status.success(),
+            "export: {}",
+            String::from_utf8_lossy(&export.stderr)
+        );
+        let done = self
+            .command(&[
+                "audit",
+                "verify",
+                out.to_str().unwrap(),
+                "--founded",
+                &self.ledger.to_string(),
+            ])
+            .output()
+            .unwrap();
+        (
+            done.status.code().unwrap(),
+            String::from_utf8_lossy(&done.stdout).into_owned(),
+        )
+    }
+
+    pub fn take_invitation(&mut self) -> Invitation {
+        Invitation::parse(&self.invitation.take().unwrap()).unwrap()
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!(
+                "--- log of the server\n{}",
+                std::fs::read_to_string(self.log()).unwrap_or_default()
+            );
+        }
+    }
+}
+
+/// A house with people, a drill safe (2 of 3) and a credential with one generated version.
+pub struct House {
+    pub app: TestApp,
+    pub client: Client,
+    pub maker: Maker,
+    pub custodian: Person,
+    pub engineer: Person,
+    pub approvers: Vec<Person>,
+    pub safe: SafeId,
+    pub credential: CredentialId,
+}
+
+impl House {
+    pub async fn furnished(under: Under) -> House {
+        let mut app = TestApp::start(under).await;
+        let client = app.client().await;
+        let maker = Maker::new("Drill Keys", [7; 16]).unwrap();
+        let custodian = client
+            .join(app.take_invitation(), SoftwareKey::new(&maker).unwrap())
+            .await
+            .unwrap();
+        let engineer = admit(
+            &client,
+            &custodian,
+            &maker,
+            "Mara Lindqvist",
+            &[Role::Requester],
+        )
+        .await;
+        let mut approvers = Vec::new();
+        for name in ["Adaeze Obi", "Jun Takahashi", "Tomasz Wren"] {
+            approvers.push(admit(&client, &custodian, &maker, name, &[Role::Approver]).await);
+        }
+        let safe = {
+            let mut people: Vec<&mut Person> = approvers.iter_mut().collect();
+            client
+                .found_safe(
+                    &custodian,
+                    &NewSafe::drill("Production databases", 2, 3),
+                    &mut people,
+                )
+                .await
+                .unwrap()
+                .safe
+        };
+        let credential = client
+            .add_credential(
+                &custodian,
+                safe,
+                "orders-primary superuser",
+                SecretKind::Password,
+            )
+            .await
+            .unwrap()
+            .credential;
+        client.generate(&custodian, credential).await.unwrap();
+        House {
+            app,
+            client,
+            maker,
+            custodian,
+            engineer,
+            approvers,
+            safe,
+            credential,
+        }
+    }
+}
+
+impl House {
+    /// The engineer asks for the current version.
+    pub async fn ask(&self) -> Release {
+        self.try_ask(&ReleaseAsk::because(
+            "Primary refuses every login after the failed upgrade.",
+        ))
+        .await
+        .unwrap()
+    }
+
+    pub async fn try_ask(&self, ask: &ReleaseAsk) -> drills::client::Result<Release> {
+        let credential = self
+            .client
+            .credential(&self.engineer, self.credential)
+            .await?;
+        let version = credential.current().expect("a current version").clone();
+        self.client
+            .ask_release(&self.engineer, 0, &credential, &version, ask)
+            .await
+    }
+
+    /// The approvers of these places sign.
+    pub async fn approve(&mut self, release: &Release, places: &[usize]) {
+        for place in places {
+            self.client
+                .approve(&mut self.approvers[*place], 0, release.filed.request)
+                .await
+                .unwrap();
+        }
+    }
+
+    /// The whole way to the plaintext.
+    pub async fn opened(&mut self) -> (Release, Vec<u8>) {
+        let release = self.ask().await;
+        self.approve(&release, &[0, 1]).await;
+        let opened = self
+            .client
+            .open(&mut self.engineer, &release)
+            .await
+            .unwrap();
+        (release, opened.plaintext.expose().to_vec())
+    }
+}
+
+/// Invites somebody and lets them join with one software key.
+pub async fn admit(
+    client: &Client,
+    custodian: &Person,
+    maker: &Maker,
+    name: &str,
+    roles: &[Role],
+) -> Person {
+    let invitation = client.invite(custodian, name, roles).await.unwrap();
+    client
+        .join(invitation, SoftwareKey::new(maker).unwrap())
+        .await
+        .unwrap()
+}

@@ -1,0 +1,11 @@
+//! The service as a whole: the real program, real tokens, real databases, software keys of a drill.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    missing_docs,
+    unreachable_pub
+)]
+
+mod app;
+mod release;
+mod testbed;

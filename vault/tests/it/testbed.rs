@@ -1,0 +1,183 @@
+//! A throw-away PostgreSQL: own cluster, free loopback port, temporary folder; stopped when dropped.
+//! A missing server fails the test with the command that installs it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// A running cluster.
+pub struct Postgres {
+    dir: tempfile::TempDir,
+    /// Loopback port.
+    pub port: u16,
+}
+
+fn bin(name: &str) -> PathBuf {
+    let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .map(|d| d.flatten().map(|e| e.path()).collect())
+        .unwrap_or_default();
+    versions.sort();
+    let found = versions
+        .iter()
+        .rev()
+        .map(|v| v.join("bin").join(name))
+        .find(|p| p.exists());
+    found.unwrap_or_else(|| panic!("PostgreSQL's server is missing: apt-get install postgresql"))
+}
+
+/// The command, as a user that initdb and postgres accept: they refuse root.
+fn as_server(program: &Path) -> Command {
+    let root = Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|o| o.stdout == b"0\n");
+    if !root {
+        return Command::new(program);
+    }
+    let mut c = Command::new("setpriv");
+    c.args([
+        "--reuid=postgres",
+        "--regid=postgres",
+        "--clear-groups",
+        "--",
+    ])
+    .arg(program);
+    c
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+impl Postgres {
+    /// Starts one; `postgres` is the superuser, by trust on loopback.
+    pub fn start() -> Postgres {
+        let dir = tempfile::Builder::new()
+            .prefix("vitrine-pg-")
+            .tempdir()
+            .unwrap();
+        let data = dir.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        if Command::new("id")
+            .arg("-u")
+            .output()
+            .is_ok_and(|o| o.stdout == b"0\n")
+        {
+            let done = Command::new("chown")
+                .args(["-R", "postgres:postgres"])
+                .arg(dir.path())
+                .status()
+                .unwrap();
+            assert!(
+                done.success(),
+                "there is no user postgres: apt-get install postgresql"
+            );
+        }
+        let out = as_server(&bin("initdb"))
+            .args([
+                "-A",
+                "trust",
+                "-U",
+                "postgres",
+                "-E",
+                "UTF8",
+                "--no-sync",
+                "-D",
+            ])
+            .arg(&data)
+            .current_dir("/")
+            .output()
+            .unwrap();
+        assert!(
+            out.status.success(),
+            "initdb: {}",
+            String::from_utf8_lossy(&out.stderr)
+        );
+        let port = free_port();
+        let log = dir.path().join("log");
+        let options = format!(
+            "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={} -c max_connections=200 -c password_encryption=scram-sha-256",
+            dir.path().display()
+        );
+        let out = as_server(&bin("pg_ctl"))
+            .args(["-w", "-o", &options, "-l"])
+            .arg(&log)
+            .arg("-D")
+            .arg(&data)
+            .arg("start")
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(
+            out.success(),
+            "pg_ctl start: {}",
+            std::fs::read_to_string(log).unwrap_or_default()
+        );
+        Postgres { dir, port }
+    }
+
+    /// The process's shared cluster: for Vitrine's own databases, one each.
+    pub fn shared() -> &'static Postgres {
+        static SHARED: OnceLock<Postgres> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            let pg = Postgres::start();
+            // Statics are not dropped: a watcher stops the cluster when this process is gone.
+            let (data, me) = (pg.dir.path().join("data"), std::process::id());
+            let script = format!(
+                "while kill -0 {me} 2>/dev/null; do sleep 1; done; kill -INT $(head -1 '{0}/postmaster.pid'); sleep 2; rm -rf '{1}'",
+                data.display(),
+                pg.dir.path().display()
+            );
+            Command::new("sh").args(["-c", &script]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            pg
+        })
+    }
+
+    /// Runs SQL as the superuser.
+    pub fn sql(&self, database: &str, sql: &str) -> String {
+        let out = Command::new("psql")
+            .args([
+                "-h",
+                "127.0.0.1",
+                "-p",
+                &self.port.to_string(),
+                "-U",
+                "postgres",
+                "-d",
+                database,
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-X",
+                "-q",
+                "-At",
+                "-c",
+                sql,
+            ])
+            .output()
+            .expect("psql is missing: apt-get install postgresql-client");
+        assert!(
+            out.status.success(),
+            "psql: {}",
+            String::from_utf8_lossy(&out.stderr)
+        );
+        String::from_utf8_lossy(&out.stdout).trim().to_owned()
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let _ = as_server(&bin("pg_ctl"))
+            .args(["-m", "immediate", "-D"])
+            .arg(self.dir.path().join("data"))
+            .arg("stop")
+            .current_dir("/")
+            .stdout(Stdio::null())
+            .status();
+    }
+}
