@@ -1,1 +1,120 @@
-//! The templates of this domain.
+//! Pages of credentials: one, a new one, its target, importing a value.
+
+use askama::Template;
+
+use crate::pages::{Chip, Clock, Desk, Fact, Link, Moment, Notice};
+
+/// `GET /safes/{safe}/credentials/{id}`
+#[derive(Template)]
+#[template(path = "credentials/show.html")]
+pub struct Show {
+    /// Shell.
+    pub desk: Desk,
+    /// Credential id.
+    pub credential: String,
+    /// Name.
+    pub name: String,
+    /// `password`, `token`, `note`.
+    pub kind: String,
+    /// Its safe.
+    pub safe: Link,
+    /// State, version, quorum.
+    pub chips: Vec<Chip>,
+    /// It has a version that can be asked for.
+    pub askable: bool,
+    /// A request that is live: where.
+    pub live: Option<Link>,
+    /// Its versions, newest first.
+    pub versions: Vec<Version>,
+    /// Connector, account, address, pin, entry; empty without a target.
+    pub target: Vec<Fact>,
+    /// The rotation that runs or ran last.
+    pub rotation: Option<Rotation>,
+    /// What happened last, newest first.
+    pub history: Vec<Moment>,
+}
+
+impl Show {
+    /// Whether Vitrine changes it where it lives.
+    pub fn rotates(&self) -> bool {
+        !self.target.is_empty()
+    }
+}
+
+/// One value of a credential; the value itself is nowhere on this page.
+pub struct Version {
+    /// Its number.
+    pub version: u32,
+    /// "generated", "imported", "resealed".
+    pub origin: String,
+    /// "22 Nov 2026".
+    pub sealed: String,
+    /// The roster it was sealed for.
+    pub epoch: u32,
+    /// "Current", "Candidate", "Last proved", "Superseded".
+    pub chip: Chip,
+    /// The entry of `version.sealed`.
+    pub entry: u64,
+}
+
+/// How a change at the target stands, in words a person can read.
+pub struct Rotation {
+    /// "Password is v7 or v8, proving", and why, and what comes next.
+    pub notice: Notice,
+    /// staged, applied, proved, promoted.
+    pub steps: Vec<Moment>,
+    /// The next try.
+    pub next: Option<Clock>,
+}
+
+/// `GET /safes/{safe}/credentials/new`
+#[derive(Template)]
+#[template(path = "credentials/new.html")]
+pub struct New {
+    /// Shell.
+    pub desk: Desk,
+    /// Safe id.
+    pub safe: String,
+    /// Safe's name.
+    pub safe_name: String,
+}
+
+/// `GET /safes/{safe}/credentials/{id}/target`: bind it to where it lives.
+#[derive(Template)]
+#[template(path = "credentials/target.html")]
+pub struct Target {
+    /// Shell.
+    pub desk: Desk,
+    /// Credential id.
+    pub credential: String,
+    /// Credential's name.
+    pub name: String,
+    /// Its safe.
+    pub safe: Link,
+    /// Safe id.
+    pub safe_id: String,
+    /// The leaf of the roster in force, 64 hex digits.
+    pub roster: String,
+    /// Signatures needed.
+    pub need: u32,
+    /// The binding it has now, if any.
+    pub current: Vec<Fact>,
+}
+
+/// `GET /safes/{safe}/credentials/{id}/import`
+#[derive(Template)]
+#[template(path = "credentials/import.html")]
+pub struct Import {
+    /// Shell.
+    pub desk: Desk,
+    /// Credential id.
+    pub credential: String,
+    /// Credential's name.
+    pub name: String,
+    /// `password`, `token`, `note`.
+    pub kind: String,
+    /// Its safe.
+    pub safe: Link,
+    /// The version that is current now.
+    pub current: Option<u32>,
+}
