@@ -49,6 +49,18 @@ function row([label, value, note, mono]) {
   return div;
 }
 
+// Who has signed, from verified signatures: the server may count fewer of them, never more.
+function others({ approved, safe, request }) {
+  if (!$('others') || !safe) return;
+  const names = approved.map((a) => a.name);
+  setRing(names.length);
+  $('q').textContent = `Yours would be ${Math.min(names.length + 1, safe.m)} of ${safe.m}`;
+  const rest = safe.m - names.length - 1;
+  const done = request.purpose === 'release' ? 'opens it' : 'settles it';
+  const who = names.length ? `${and(names)} signed.` : 'Nobody has signed yet.';
+  $('others').textContent = rest <= 0 ? `${who} Yours is the one that ${done}.` : rest === 1 ? `${who} After you, one more ${done}.` : `${who} After you, ${number(rest)} more are needed.`;
+}
+
 function present({ facts, me }) {
   const list = $('verified');
   list.replaceChildren(...rows(facts, me).map(row));
@@ -64,6 +76,7 @@ function present({ facts, me }) {
   $('checked').textContent = 'This page checked all of that itself, and signs these bytes and no others.';
   fill('ledger', facts.fingerprint);
   show($('unpinned'), facts.memory !== 'kept');
+  others(facts);
   const { requester } = facts;
   if (!requester.known && requester.personKnown) {
     const box = $('new-key');
@@ -81,7 +94,7 @@ export function over(title, text) {
   box.querySelector('[data-title]').textContent = title;
   box.querySelector('[data-text]').textContent = text;
   show($('act'), false);
-  show($('unpinned'), false);
+  for (const id of ['before', 'unpinned', 'new-key']) show($(id), false);
   show(box);
   box.focus();
 }
@@ -119,6 +132,7 @@ function watch(request) {
  */
 export async function deciding(act, { ready = '', prepare = () => {} } = {}) {
   begin();
+  progress('Checking what this page was given…');
   const { request, code } = $('decide').dataset;
   const form = $('act');
   const buttons = [...form.querySelectorAll('button[type=submit]')];

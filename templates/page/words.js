@@ -47,7 +47,7 @@ export function sentence({ request, requester }) {
 /** Every word of the page that the signed bytes say, by its `data-word`. */
 export function words(facts) {
   const { request, safe, target, credential } = facts;
-  const out = { ...sentence(facts), reason: facts.reason, ticket: request.ticket, safe: safe?.name };
+  const out = { ...sentence(facts), first: facts.requester.name.split(/\s+/u)[0], reason: facts.reason, ticket: request.ticket, safe: safe?.name };
   if (request.purpose === 'target') Object.assign(out, { account: request.account, address: request.address });
   else if (target) Object.assign(out, { account: target.account, address: target.address });
   if (request.purpose === 'release') out.what = credential.name;

@@ -45,7 +45,7 @@ function over() {
   if (ended) return;
   ended = true;
   wipe();
-  show($('frame'), false);
+  for (const id of ['frame', 'give-back']) show($(id), false);
   show($('gone'));
   document.title = `Over: ${name} · Vitrine`;
   $('place').textContent = 'Over ·';
@@ -81,6 +81,9 @@ begin();
 show($('spelling'), false);
 addEventListener('pagehide', wipe);
 onZero(over);
+
+const countdown = page.querySelector('time[data-tick]');
+setInterval(() => { if (!ended) document.title = `${countdown.textContent} left: ${name} · Vitrine`; }, 1000);
 
 $('copy').addEventListener('click', async () => {
   const word = `Copy ${noun}`;
