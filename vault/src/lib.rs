@@ -13,6 +13,7 @@ pub mod convert;
 pub mod credentials;
 pub mod db;
 pub mod error;
+pub mod errors;
 pub mod fault;
 pub mod http;
 pub mod keys;
