@@ -2,3 +2,9 @@
 
 pub mod client;
 pub mod key;
+pub mod narrator;
+pub mod psql;
+mod report;
+pub mod scenario;
+
+pub use report::{Outcome, Report, Step};

@@ -1,0 +1,587 @@
+//! `break-glass`: from the first invitation to a password that is proved dead, on real parts.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use quorum::Hash;
+use quorum::statement::{Pin, Role, SecretKind, TargetPurpose};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::client::{
+    self, Client, Credential, Invitation, NewSafe, Opened, Person, Release, ReleaseAsk, Safe,
+    Version,
+};
+use crate::key::{Maker, SoftwareKey};
+use crate::narrator::Narrator;
+use crate::psql::{Address, Psql, Said, Session};
+use crate::report::{Report, Story};
+
+/// The scenario's name.
+const NAME: &str = "break-glass";
+/// The model that drill keys carry. On nobody's trust list.
+const MODEL: [u8; 16] = *b"vitrine drillkey";
+const NEEDED: u64 = 2;
+
+/// What to rehearse with.
+pub struct Options {
+    /// Where Vitrine is.
+    pub url: String,
+    /// A custodian's invitation: the founding one, or the link that it came in. Used up.
+    pub invitation: Zeroizing<String>,
+    /// The founding fingerprint, where it is known from elsewhere.
+    pub founded: Option<Hash>,
+    /// The database whose password is kept. Without one a value is generated and only the release is rehearsed.
+    pub target: Option<TargetAt>,
+    /// Who plays. Names are taken for ever, so a ledger sees each cast once.
+    pub names: Names,
+    /// The safe's name.
+    pub safe: String,
+    /// Where to export the ledger to over HTTP at the end, as one who has only a session can.
+    pub evidence_out: Option<PathBuf>,
+    /// How long a rotation may take.
+    pub patience: Duration,
+}
+
+impl Options {
+    /// The usual cast at this Vitrine.
+    #[must_use]
+    pub fn new(url: &str, invitation: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            invitation: Zeroizing::new(invitation.to_owned()),
+            founded: None,
+            target: None,
+            names: Names::default(),
+            safe: "Drill: databases".into(),
+            evidence_out: None,
+            patience: Duration::from_secs(60),
+        }
+    }
+}
+
+/// A PostgreSQL account that is to be kept.
+pub struct TargetAt {
+    /// Where it is, as Vitrine's connector reaches it.
+    pub address: Address,
+    /// The account.
+    pub account: String,
+    /// How the server is known again.
+    pub pin: Pin,
+    /// Who may run the SQL that lets Vitrine in.
+    pub administrator: Administrator,
+    /// The `psql` program.
+    pub psql: PathBuf,
+}
+
+/// The database's administrator. Vitrine never learns of this connection.
+pub struct Administrator {
+    /// A connection string without a password.
+    pub conninfo: String,
+    /// The password, where the server asks for one.
+    pub password: Option<Zeroizing<String>>,
+}
+
+/// The cast; the custodian's name is the invited one.
+pub struct Names {
+    /// Who is on call.
+    pub engineer: String,
+    /// Who approves, in the order of their places; the first has two keys.
+    pub approvers: [String; 3],
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            engineer: "Mara Lindqvist".into(),
+            approvers: ["Adaeze Obi", "Jun Takahashi", "Tomasz Wren"].map(str::to_owned),
+        }
+    }
+}
+
+/// Why a drill ended early.
+struct Failure(String);
+
+impl<E: fmt::Display> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+fn failed<T>(why: impl Into<String>) -> Result<T, Failure> {
+    Err(Failure(why.into()))
+}
+
+/// Plays it. Always gives a report; what went wrong is its last step.
+pub async fn break_glass(options: Options, narrator: &mut dyn Narrator) -> Report {
+    let mut story = Story::begin(NAME, narrator);
+    let outcome = play(&options, &mut story).await;
+    story.end(outcome.err().map(|Failure(why)| why))
+}
+
+async fn play(options: &Options, story: &mut Story<'_>) -> Result<(), Failure> {
+    let client = connect(options, story).await?;
+    let mut cast = gather(&client, options, story).await?;
+    let safe = found(&client, options, &mut cast, story).await?;
+    let credential = add(&client, options, &safe, &cast, story).await?;
+    let version = match &options.target {
+        Some(target) => {
+            bind(&client, target, &safe, &credential, &mut cast, story).await?;
+            first_rotation(&client, options, &credential, &cast, story).await?
+        }
+        None => generated(&client, &credential, &cast, story).await?,
+    };
+    let credential = client
+        .credential(&cast.custodian, credential.credential)
+        .await?;
+    let release = ask(&client, &credential, &version, &cast, story).await?;
+    let opened = sign_and_open(&client, &release, &mut cast, story).await?;
+    match &options.target {
+        Some(target) => {
+            let session = use_it(target, &opened, story).await?;
+            check_in(&client, &release, &cast, story).await?;
+            rotated(&client, options, &credential, &opened, &cast, story).await?;
+            is_dead(target, &opened, session, story).await?;
+        }
+        None => check_in(&client, &release, &cast, story).await?,
+    }
+    // The value is wiped here; what follows works from the ledger alone.
+    let version = opened.version;
+    drop(opened);
+    ledger_says(&client, options, &credential, version, &mut cast, story).await
+}
+
+struct Cast {
+    custodian: Person,
+    engineer: Person,
+    approvers: Vec<Person>,
+}
+
+async fn connect(options: &Options, story: &mut Story<'_>) -> Result<Client, Failure> {
+    let client = Client::connect(&options.url).await?;
+    let ledger = client.ledger();
+    story.report.ledger = Some(ledger.to_string());
+    if options.founded.is_some_and(|founded| founded != ledger) {
+        return failed(format!(
+            "this is another ledger than the one founded: {ledger}"
+        ));
+    }
+    let name = &client.about().name;
+    story.tell(format!("Ledger {name}, founded as {ledger}"));
+    Ok(client)
+}
+
+async fn gather(
+    client: &Client,
+    options: &Options,
+    story: &mut Story<'_>,
+) -> Result<Cast, Failure> {
+    let maker = Maker::new("Vitrine drills", MODEL)?;
+    let key = || SoftwareKey::new(&maker);
+    let invitation = Invitation::parse(&options.invitation)?;
+    let custodian = client.join(invitation, key()?).await?;
+    let name = &custodian.name;
+    story.tell(format!(
+        "{name} joined by invitation, custodian, with a software key"
+    ));
+    let engineer = invited(
+        client,
+        &custodian,
+        &options.names.engineer,
+        Role::Requester,
+        key()?,
+    )
+    .await?;
+    story.tell(format!("{} joined, on call", engineer.name));
+    let mut approvers = Vec::new();
+    for name in &options.names.approvers {
+        let mut person = invited(client, &custodian, name, Role::Approver, key()?).await?;
+        let mut keys = "one key";
+        if approvers.is_empty() {
+            client.add_key(&mut person, 0, key()?).await?;
+            keys = "two keys, the second admitted by the first";
+        }
+        story.tell(format!("{name} joined, approver, with {keys}"));
+        approvers.push(person);
+    }
+    Ok(Cast {
+        custodian,
+        engineer,
+        approvers,
+    })
+}
+
+async fn invited(
+    client: &Client,
+    custodian: &Person,
+    name: &str,
+    role: Role,
+    key: SoftwareKey,
+) -> Result<Person, Failure> {
+    let invitation = client.invite(custodian, name, &[role]).await?;
+    let mut person = client.join(invitation, key).await?;
+    // Signing in for itself, so that it is rehearsed too.
+    client.login(&mut person, 0).await?;
+    Ok(person)
+}
+
+async fn found(
+    client: &Client,
+    options: &Options,
+    cast: &mut Cast,
+    story: &mut Story<'_>,
+) -> Result<Safe, Failure> {
+    let total = u64::try_from(cast.approvers.len()).unwrap_or(u64::MAX);
+    let new = NewSafe::drill(&options.safe, NEEDED, total);
+    let named: Vec<&Person> = cast.approvers.iter().collect();
+    let roster = new.roster(1, &named);
+    let filed = client
+        .propose_safe(&cast.custodian, roster, "A safe for this drill.")
+        .await?;
+    let mut keys = 0;
+    for person in &mut cast.approvers {
+        for key in 0..person.keys.len() {
+            client.accept(person, key, filed.request).await?;
+            keys += 1;
+        }
+    }
+    let safe = client.safe(&cast.custodian, filed.safe).await?;
+    if !safe.drill || safe.m != NEEDED || safe.n != total {
+        return failed("the safe is not the one that was asked for");
+    }
+    story.report.safe = Some(safe.safe.to_string());
+    story.tell(format!(
+        "Safe \u{201c}{}\u{201d} founded, {NEEDED} of {total}, for drills for ever: {keys} keys accepted",
+        safe.name
+    ));
+    Ok(safe)
+}
+
+async fn add(
+    client: &Client,
+    options: &Options,
+    safe: &Safe,
+    cast: &Cast,
+    story: &mut Story<'_>,
+) -> Result<Credential, Failure> {
+    let name = match &options.target {
+        Some(target) => format!("{} at {}", target.account, target.address),
+        None => "Rehearsal password".into(),
+    };
+    let credential = client
+        .add_credential(&cast.custodian, safe.safe, &name, SecretKind::Password)
+        .await?;
+    story.report.credential = Some(credential.credential.to_string());
+    story.tell(format!(
+        "Credential \u{201c}{name}\u{201d} added, without a version"
+    ));
+    Ok(credential)
+}
+
+async fn bind(
+    client: &Client,
+    target: &TargetAt,
+    safe: &Safe,
+    credential: &Credential,
+    cast: &mut Cast,
+    story: &mut Story<'_>,
+) -> Result<(), Failure> {
+    let address = target.address.to_string();
+    let draft = client
+        .draft_target(
+            &cast.custodian,
+            credential.credential,
+            &address,
+            &target.account,
+            target.pin,
+        )
+        .await?;
+    story.tell(format!(
+        "Target drafted; Vitrine printed {} lines of SQL, a SCRAM verifier in them and no password",
+        draft.sql.lines().count()
+    ));
+    let administrator = Psql::connection(target.psql.clone(), &target.administrator.conninfo);
+    let password = target.administrator.password.as_deref();
+    match administrator
+        .run(password.map(String::as_str), &draft.sql)
+        .await
+    {
+        Said::Done(_) => story.tell("The database's administrator ran it by psql"),
+        Said::PasswordRefused => return failed("the administrator's password was refused"),
+        Said::Failed(why) => return failed(format!("the administrator's psql: {why}")),
+    }
+    let purpose = TargetPurpose {
+        account: target.account.clone(),
+        address,
+        connector: "postgresql".into(),
+        credential: credential.credential,
+        pin: target.pin,
+        target: draft.target,
+    };
+    let filed = client
+        .propose_target(&cast.custodian, safe, purpose, "Where this drill plays.")
+        .await?;
+    let code = &filed.code;
+    let mut state = String::new();
+    for (signed, person) in (1..=NEEDED).zip(&mut cast.approvers) {
+        let live = client.approve(person, 0, filed.request).await?;
+        story.tell(format!(
+            "{} signed for the target (request {code}, {signed} of {NEEDED})",
+            person.name
+        ));
+        state = live.state;
+    }
+    if state != "done" {
+        return failed(format!("the target was not bound: its request is {state}"));
+    }
+    Ok(())
+}
+
+async fn first_rotation(
+    client: &Client,
+    options: &Options,
+    credential: &Credential,
+    cast: &Cast,
+    story: &mut Story<'_>,
+) -> Result<Version, Failure> {
+    let id = credential.credential;
+    client.rotate(&cast.custodian, id).await?;
+    let version = client
+        .rotated(&cast.custodian, id, 0, options.patience)
+        .await?;
+    story.tell(format!(
+        "First rotation: version {} is set and proved at the database, and nobody has seen it",
+        version.version
+    ));
+    Ok(version)
+}
+
+async fn generated(
+    client: &Client,
+    credential: &Credential,
+    cast: &Cast,
+    story: &mut Story<'_>,
+) -> Result<Version, Failure> {
+    let id = credential.credential;
+    client.generate(&cast.custodian, id).await?;
+    let shown = client.credential(&cast.custodian, id).await?;
+    let Some(version) = shown.current() else {
+        return failed("nothing was sealed");
+    };
+    story.tell(format!(
+        "Version {} generated and sealed, and nobody has seen it",
+        version.version
+    ));
+    Ok(version.clone())
+}
+
+async fn ask(
+    client: &Client,
+    credential: &Credential,
+    version: &Version,
+    cast: &Cast,
+    story: &mut Story<'_>,
+) -> Result<Release, Failure> {
+    let mut ask = ReleaseAsk::because("Drill: the orders database refuses every login.");
+    ask.ticket = Some("DRILL-1".into());
+    let engineer = &cast.engineer;
+    let release = client
+        .ask_release(engineer, 0, credential, version, &ask)
+        .await?;
+    story.report.request = Some(release.filed.request.to_string());
+    story.tell(format!(
+        "{} asked for version {} for 15 minutes (request {})",
+        engineer.name, version.version, release.filed.code
+    ));
+    Ok(release)
+}
+
+async fn sign_and_open(
+    client: &Client,
+    release: &Release,
+    cast: &mut Cast,
+    story: &mut Story<'_>,
+) -> Result<Opened, Failure> {
+    for (signed, person) in (1..=NEEDED).zip(&mut cast.approvers) {
+        // The first has two keys: the second one serves as well.
+        let key = person.keys.len() - 1;
+        let live = client.approve(person, key, release.filed.request).await?;
+        story.tell(format!("{} signed ({signed} of {NEEDED})", person.name));
+        if signed < NEEDED {
+            if live.reached {
+                return failed("too few signatures were taken for enough");
+            }
+            refused_early(client, release, &cast.engineer).await?;
+            story.tell("One signature opens nothing: refused");
+        }
+    }
+    let engineer = &mut cast.engineer;
+    let opened = client.open(engineer, release).await?;
+    let name = &engineer.name;
+    story.tell(format!(
+        "{name} opened it: entry {} proved, shares checked, {} characters put together in {name}\u{2019}s client",
+        opened.seq,
+        opened.plaintext.len()
+    ));
+    Ok(opened)
+}
+
+/// One signature too few: the service must say no.
+async fn refused_early(
+    client: &Client,
+    release: &Release,
+    engineer: &Person,
+) -> Result<(), Failure> {
+    match client.opening(engineer.by(), release).await {
+        Err(client::Error::Refused(problem)) if problem.status == 409 => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(_) => failed("it opened with one signature too few"),
+    }
+}
+
+fn text(opened: &Opened) -> Result<&str, Failure> {
+    Ok(std::str::from_utf8(opened.plaintext.expose())?)
+}
+
+async fn use_it(
+    target: &TargetAt,
+    opened: &Opened,
+    story: &mut Story<'_>,
+) -> Result<Session, Failure> {
+    let psql = psql(target);
+    let password = text(opened)?;
+    let sql = "SELECT current_user || CASE WHEN rolsuper THEN ', superuser' ELSE '' END \
+               || ', PostgreSQL ' || current_setting('server_version') FROM pg_roles WHERE rolname = current_user;";
+    match psql.run(Some(password), sql).await {
+        Said::Done(who) => story.tell(format!("A real session by psql: {who}")),
+        Said::PasswordRefused => return failed("the database refused the opened password"),
+        Said::Failed(why) => return failed(format!("psql: {why}")),
+    }
+    let mut session = psql.open(Some(password))?;
+    if session.ask("SELECT 'here';").await.as_deref() != Some("here") {
+        return failed("a second session did not answer");
+    }
+    Ok(session)
+}
+
+fn psql(target: &TargetAt) -> Psql {
+    Psql::account(
+        target.psql.clone(),
+        &target.address,
+        &target.account,
+        &target.pin,
+    )
+}
+
+async fn check_in(
+    client: &Client,
+    release: &Release,
+    cast: &Cast,
+    story: &mut Story<'_>,
+) -> Result<(), Failure> {
+    let engineer = &cast.engineer;
+    let request = release.filed.request;
+    let live = client.check_in(engineer.by(), request).await?;
+    if live.state != "closed" {
+        return failed(format!("after the check-in the request is {}", live.state));
+    }
+    story.tell(format!("{} checked it in", engineer.name));
+    Ok(())
+}
+
+async fn rotated(
+    client: &Client,
+    options: &Options,
+    credential: &Credential,
+    opened: &Opened,
+    cast: &Cast,
+    story: &mut Story<'_>,
+) -> Result<(), Failure> {
+    let id = credential.credential;
+    let next = client
+        .rotated(&cast.custodian, id, opened.version, options.patience)
+        .await?;
+    story.tell(format!(
+        "Rotated: version {} is set and proved by a fresh login, version {} is proved dead",
+        next.version, opened.version
+    ));
+    Ok(())
+}
+
+async fn is_dead(
+    target: &TargetAt,
+    opened: &Opened,
+    mut session: Session,
+    story: &mut Story<'_>,
+) -> Result<(), Failure> {
+    match psql(target).run(Some(text(opened)?), "SELECT 1;").await {
+        Said::PasswordRefused => story.tell("The old password by psql: refused by the database"),
+        Said::Done(_) => return failed("the old password still opens a session"),
+        Said::Failed(why) => return failed(format!("psql: {why}")),
+    }
+    if session.ask("SELECT 'still here';").await.is_some() {
+        return failed("a session that was opened with the old password lives on");
+    }
+    story.tell("The session that was left open: ended by the rotation");
+    Ok(())
+}
+
+/// Looks for the story's own entries, each proved under a signed checkpoint.
+async fn ledger_says(
+    client: &Client,
+    options: &Options,
+    credential: &Credential,
+    opened: u64,
+    cast: &mut Cast,
+    story: &mut Story<'_>,
+) -> Result<(), Failure> {
+    let trust = client.checkpoint(&mut cast.custodian).await?;
+    let custodian = &cast.custodian;
+    let id = credential.credential.to_string();
+    let lines = client.lines(custodian, &id).await?;
+    let mut wanted = vec![("release.opened", opened)];
+    if options.target.is_some() {
+        wanted.extend(
+            [
+                "rotation.staged",
+                "rotation.applied",
+                "rotation.proved",
+                "rotation.promoted",
+            ]
+            .map(|event| (event, opened + 1)),
+        );
+    }
+    let mut places = Vec::new();
+    for (event, version) in wanted {
+        let mut found = None;
+        for line in lines.iter().filter(|line| line.event == event) {
+            let proved = client.entry(custodian, &trust, line.seq).await?;
+            let data = &proved.entry.data;
+            if data.get("version").and_then(Value::as_u64) == Some(version)
+                && data.get("credential").and_then(Value::as_str) == Some(&id)
+            {
+                found = Some(line.seq);
+            }
+        }
+        match found {
+            Some(seq) => places.push(format!("{event} {seq}")),
+            None => {
+                return failed(format!("the ledger has no {event} of version {version}"));
+            }
+        }
+    }
+    story.tell(format!(
+        "The ledger says so, under a signed checkpoint of {} entries: {}",
+        trust.size(),
+        places.join(", ")
+    ));
+    if let Some(dir) = &options.evidence_out {
+        let size = client.export(&mut cast.custodian, dir).await?;
+        story.tell(format!(
+            "{size} entries exported over HTTP, each proved, to {}",
+            dir.display()
+        ));
+    }
+    Ok(())
+}
