@@ -1,0 +1,104 @@
+# make demo    the whole story on real parts, narrated: a quorum opens the glass, and a stranger checks it
+# make run     the portal at http://localhost:7443, with an invitation to try by hand
+# make test    every test
+# make check   format, lints, licences, advisories, documentation
+# make bench   what it costs, as ratios within one run; fills the README's table
+#
+# What is missing comes from the distribution by apt-get (.ci/need), or from wheels into target/tools (.ci/tools).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+export PATH := $(CURDIR)/target/tools/bin:$(PATH)
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+VITRINE := $(TARGET)/debug/vitrine
+# Directories too, so that a file that goes is noticed.
+PAGES := $(shell find templates -type d -o -name '*.js' -o -name '*.mjs' -o -name '*.css' -o -name '*.svg')
+FORGE := $(shell find audit/tests/corpus -name __pycache__ -prune -o -type d -print -o -name '*.py' -print)
+
+.PHONY: demo run test check bench program pages tools fmt clippy deny advisories doc rust-test page-test python-test browser-test clean
+
+demo: program
+	@.ci/need softhsm postgres
+	@VITRINE=$(VITRINE) drills/demo.sh
+
+run: program
+	@.ci/need softhsm
+	@VITRINE=$(VITRINE) drills/portal.sh
+
+test: rust-test page-test python-test browser-test
+
+check: fmt clippy deny advisories doc
+
+bench: pages
+	@.ci/need softhsm
+	cargo bench --workspace 2>&1 | tee target/bench.txt
+	@.ci/bench-table target/bench.txt README.md
+
+program: pages
+	@.ci/need cc
+	cargo build --workspace --bins
+
+# --- pages: bundled before cargo, which embeds them
+
+pages: target/web/manifest.json
+
+target/web/manifest.json: $(PAGES) node_modules/.package-lock.json
+	node templates/bundle.mjs
+	@touch $@
+
+node_modules/.package-lock.json: package.json package-lock.json .npmrc target/tools/installed.txt
+	npm ci --ignore-scripts --silent
+	@touch $@
+
+tools: target/tools/installed.txt
+
+target/tools/installed.txt: .ci/tools.txt .ci/tools
+	@.ci/tools
+
+# --- test
+
+rust-test: pages
+	@.ci/need cc softhsm postgres python
+	.ci/with-postgres cargo nextest run --workspace --no-fail-fast
+	cargo test --quiet --workspace --doc
+
+page-test: pages
+	npm test
+
+# The second verifier: its own tests, then every export of the corpus. The first verifier's comparison is a test in audit/.
+python-test: target/corpus/made
+	python3 -m unittest discover -s audit/tests/verifier -p 'test_*.py'
+	python3 audit/tests/verifier/compare.py target/corpus
+
+target/corpus/made: $(FORGE) target/tools/installed.txt
+	@rm -rf target/corpus
+	python3 audit/tests/corpus/generate.py target/corpus
+	@touch $@
+
+# In a real Chromium, after the rust tests have built the program.
+browser-test: program
+	@if [ -d vault/tests/browser ]; then .ci/need softhsm postgres chromium && set -x && VITRINE=$(abspath $(VITRINE)) node --test vault/tests/browser; fi
+
+# --- check
+
+fmt:
+	cargo fmt --all --check
+
+clippy: pages
+	@.ci/need cc
+	cargo clippy --quiet --workspace --all-targets -- -D warnings
+
+deny: tools
+	cargo deny --log-level error check licenses bans sources
+
+advisories: tools
+	@.ci/advisories
+
+doc: pages
+	RUSTDOCFLAGS='-D warnings' cargo doc --quiet --workspace --no-deps
+
+clean:
+	rm -rf target node_modules
