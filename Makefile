@@ -10,6 +10,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
+.NOTPARALLEL:
 
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -62,8 +63,7 @@ target/tools/installed.txt: .ci/tools.txt .ci/tools
 
 rust-test: pages
 	@.ci/need cc softhsm postgres python
-	.ci/with-postgres cargo nextest run --workspace --no-fail-fast
-	cargo test --quiet --workspace --doc
+	timeout 60m cargo test --workspace --no-fail-fast
 
 page-test: pages
 	npm test

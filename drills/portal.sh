@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# `make run`: a Vitrine to try by hand, in target/run: SQLite, SoftHSM, software keys allowed. Kept from run to run.
+set -euo pipefail
+: "${VITRINE:?the program}"
+export VITRINE_DATA=target/run/data VITRINE_KEYS_DRILL=true
+founding=target/run/founding
+if [ ! -e "$founding" ]; then
+  rm -rf target/run
+  mkdir -p target/run
+  (umask 077; "$VITRINE" init >"$founding.new")
+  mv "$founding.new" "$founding"
+fi
+cat "$founding"
+echo
+echo "Any FIDO2 key or passkey of this machine will do here, for drill safes. Begin anew: rm -r target/run. Stop: Ctrl-C."
+exec "$VITRINE" serve
