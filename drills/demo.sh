@@ -9,6 +9,7 @@ out=$PWD/target/demo
 ACCOUNT=orders_admin
 STARTING=correct-horse-battery
 
+exec 4>&1
 start=$EPOCHREALTIME
 say() { awk -v s="$start" -v n="$EPOCHREALTIME" -v l="$*" 'BEGIN { printf "%7.2f s  %s\n", n - s, l }'; }
 chapter() { printf '\n%s\n' "$*"; }
@@ -96,14 +97,15 @@ say "The verifier ends with 1, and names entry $seq"
 
 chapter "The password, in everything that was written"
 [ "${#password}" -ge 20 ] || fail "the drill gave no password to search for"
-base64_at() { head -c "$1" /dev/zero | cat - <(printf %s "$password") | base64 -w 0 | tr '+/' '-_' | cut -c "$((${1} * 4 / 3 + 2 + $1))-" | cut -c -20; }
+# Base64 of the password as the bytes before it would shift it, without the digits that those bytes have a part in.
+base64_at() { { head -c "$1" /dev/zero; printf %s "$password"; } | base64 -w 0 | tr '+/' '-_' | cut -c "$(($1 + ($1 > 0) + 1))-24"; }
 patterns() {
   printf '%s\n' "$password"
   printf %s "$password" | od -An -v -tx1 | tr -d ' \n'; echo
   for shift in 0 1 2; do base64_at "$shift"; done
 }
 found() { grep -rlaF -f <(patterns) "$@"; }
-echo "x${password}y" | grep -qaF -f <(patterns) || fail "the search finds nothing at all"
+printf 'x%sy' "$password" | grep -qaF -f <(patterns) || fail "the search finds nothing at all"
 places=("$out" "$pg/server")
 if hits=$(found "${places[@]}"); then fail "the password is in: $hits"; fi
 say "Searched $(find "${places[@]}" -type f | wc -l) files ($(du -shc "${places[@]}" | tail -n 1 | cut -f 1)): Vitrine's data, logs and evidence, PostgreSQL's data and log"
