@@ -197,13 +197,11 @@ impl People {
             Event::Distrusted(distrusted) => self.distrusted(entry, distrusted),
             Event::Signed(signed) => match &signed.statement.kind {
                 Kind::Invite(invite) => {
-                    let signer = self.check_signed(trust, entry, signed)?;
-                    self.must_be(signer, Role::Custodian)?;
+                    self.check_signed(trust, entry, signed)?;
                     self.invited(invite, entry.time)
                 }
                 Kind::Roles(roles) => {
-                    let signer = self.check_signed(trust, entry, signed)?;
-                    self.must_be(signer, Role::Custodian)?;
+                    self.check_signed(trust, entry, signed)?;
                     let person = self
                         .persons
                         .get_mut(&roles.user)
@@ -213,8 +211,8 @@ impl People {
                 }
                 Kind::Enrol(enrol) => self.enrolled(trust, entry, signed, enrol),
                 Kind::Revoke(act) | Kind::Suspend(act) | Kind::Unsuspend(act) => {
-                    let signer = self.check_signed(trust, entry, signed)?;
-                    self.key_act(entry, &signed.statement.kind, act, signer)
+                    self.check_signed(trust, entry, signed)?;
+                    self.key_act(entry, &signed.statement.kind, act)
                 }
                 _ => Err(Lie::Unexpected),
             },
@@ -222,8 +220,8 @@ impl People {
         }
     }
 
-    /// Checks the signature of a signed entry, at its place: by a live key of the signer, for this ledger, with a
-    /// nonce not seen before. Gives the signer. Not for `enrol`, which the new key signs itself.
+    /// Checks the signature of a signed entry, at its place: by a live key of a signer who may, for this ledger, with
+    /// a nonce not seen before. Gives the signer. Not for `enrol`, which the new key signs itself.
     ///
     /// # Errors
     /// The rule that it breaks.
@@ -238,6 +236,15 @@ impl People {
         let challenge = challenge(&signed.statement_bytes);
         assertion::verify(trust.rp(), &key.public_key, &challenge, &signed.assertion)?;
         self.fresh(trust, &signed.statement)?;
+        let person = self.persons.get(&signer).ok_or(Lie::UnknownPerson)?;
+        if !signed
+            .statement
+            .kind
+            .authority()
+            .allows(signer, &person.roles)
+        {
+            return Err(Lie::NotAllowed);
+        }
         Ok(signer)
     }
 
@@ -400,17 +407,7 @@ impl People {
         Ok(())
     }
 
-    fn key_act(
-        &mut self,
-        entry: &Entry,
-        kind: &Kind,
-        act: &KeyAct,
-        signer: UserId,
-    ) -> Result<(), Lie> {
-        let own = signer == act.user && !matches!(kind, Kind::Unsuspend(_));
-        if !own {
-            self.must_be(signer, Role::Custodian)?;
-        }
+    fn key_act(&mut self, entry: &Entry, kind: &Kind, act: &KeyAct) -> Result<(), Lie> {
         let key = self
             .keys
             .get_mut(&act.authenticator)

@@ -1,11 +1,13 @@
 //! Statements (FORMATS.md 4): what a person signs, and the challenge that comes of it.
 
+mod authority;
 mod kinds;
 mod purpose;
 mod words;
 
 use std::fmt;
 
+pub use authority::Authority;
 pub use kinds::{
     Acceptance, Approval, Clock, Enrol, Import, Invite, KeyAct, Request, Roles, Setting,
 };
@@ -336,4 +338,16 @@ pub struct Challenge(pub [u8; 32]);
 #[must_use]
 pub fn challenge(statement_bytes: &[u8]) -> Challenge {
     Challenge(labelled("statement", &[statement_bytes]).0)
+}
+
+/// `reason_commitment` of a request: `H("reason", salt || text)`. Text and salt stay out of the ledger.
+#[must_use]
+pub fn reason_commitment(salt: &[u8; 32], text: &str) -> Hash {
+    labelled("reason", &[salt, text.as_bytes()])
+}
+
+/// `invitation` of an `invite`: `H("invitation", token)`.
+#[must_use]
+pub fn invitation(token: &[u8; 32]) -> Hash {
+    labelled("invitation", &[token])
 }
