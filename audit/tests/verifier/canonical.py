@@ -11,10 +11,11 @@ ENTRY_LIMIT = 64 * 1024
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,15})(?![0-9])")
-_STRING = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_STRING = re.compile(r'"([^"\\]*(?:\\["\\][^"\\]*)*)"')  # no other escape is ever needed
+_STRING_LF = re.compile(r'"([^"\\]*(?:\\["\\n][^"\\]*)*)"')
+_ESCAPE = re.compile(r'\\(["\\])')
+_ESCAPE_LF = re.compile(r'\\(["\\n])')
 _REFUSED = re.compile("[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-_QUOTED = re.compile(r'["\\\n]')
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*\Z")
 
 
@@ -51,7 +52,7 @@ def encode(value) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, str):
-        return '"' + _QUOTED.sub(lambda m: "\\n" if m[0] == "\n" else "\\" + m[0], value) + '"'
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
     if isinstance(value, list):
         return "[" + ",".join(map(encode, value)) + "]"
     return "{" + ",".join(encode(name) + ":" + encode(value[name]) for name in sorted(value)) + "}"
@@ -67,7 +68,7 @@ def parse(raw: bytes, lf_in: str | None = None):
     if end != len(text):
         raise Lie("canonical JSON: bytes after the value")
     if encode(value) != text:
-        raise Lie("canonical JSON: it is written differently (members in order, no spaces, no needless escapes)")
+        raise Lie("canonical JSON: written differently (members out of order?)")
     return value
 
 
@@ -100,25 +101,20 @@ class _Parser:
         return number, match.end()
 
     def string(self, at: int, member: str | None = None):
-        match = _STRING.match(self.text, at)
+        lf = member is not None and member == self.lf_in
+        match = (_STRING_LF if lf else _STRING).match(self.text, at)
         if not match:
-            raise Lie(f"canonical JSON: no string at character {at}")
+            raise Lie(f"canonical JSON: no string at character {at}, or a needless escape in it")
         string = match[1]
-        if "\\" in string:
-            string = _ESCAPE.sub(lambda escape: self.unescape(escape[1], member), string)
-        checked = string.replace("\n", "") if member is not None and member == self.lf_in else string
-        if _REFUSED.search(checked):
+        if lf:
+            string = _ESCAPE_LF.sub(lambda escape: escape[1].replace("n", "\n"), string)
+        elif "\\" in string:
+            string = _ESCAPE.sub(r"\1", string)
+        if _REFUSED.search(string.replace("\n", "") if lf else string):
             raise Lie("canonical JSON: a string with a control character or a bidirectional one")
         if not unicodedata.is_normalized("NFC", string):
             raise Lie("canonical JSON: a string that is not NFC")
         return string, match.end()
-
-    def unescape(self, char: str, member: str | None) -> str:
-        if char == "n" and member is not None and member == self.lf_in:
-            return "\n"
-        if char not in '"\\':
-            raise Lie("canonical JSON: a needless or refused escape")
-        return char
 
     def array(self, at: int, depth: int):
         items: list = []

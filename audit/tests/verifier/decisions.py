@@ -11,12 +11,18 @@ def filed(state: State, e: Entry):
     s = e.statement
     state.role(s["signer"], "requester" if s["purpose"] in TWO_LIVES else "custodian")
     state.once("request", s["request"])
-    require(s["requester_name"] == state.people[s["signer"]].name, "keys: requester_name is not the invited name")
+    require(
+        s["requester_name"] == state.people[s["signer"]].name,
+        "keys: requester_name is not the invited name",
+    )
     named = _named_roster(state, s)
     life = named.request_life if s["purpose"] in TWO_LIVES else 14 * DAY
     require(s["expires"] <= e.time + life, "decisions: expires is later than a request lives")
     if "open_within_s" in s:
-        require(s["open_within_s"] * SECOND <= named.request_life, "decisions: open_within_s > request_life_s")
+        require(
+            s["open_within_s"] * SECOND <= named.request_life,
+            "decisions: open_within_s > request_life_s",
+        )
     if "duration_s" in s:
         require(s["duration_s"] * SECOND <= named.grant_life, "decisions: duration_s > grant_life_s")
     request = Request(e, state.keys[e.data["authenticator"]], named)
@@ -25,10 +31,11 @@ def filed(state: State, e: Entry):
 
 def _named_roster(state: State, s: dict) -> Roster | None:
     in_force = state.in_force.get(s["safe"])
-    if s["purpose"] == "roster":
-        _epoch_follows(in_force, s)
-        if in_force is None:
-            return None
+    if s["purpose"] == "roster" and (s["new"]["epoch"] == 1 or s["roster"] == ZEROS):
+        first = s["new"]["epoch"] == 1 and s["roster"] == ZEROS
+        require(first, "named roster: 64 zeros at epoch 1, and only there")
+        require(in_force is None, "named roster: not the one in force at the filing")
+        return None
     named = state.rosters.get(s["roster"])
     require(named and named.safe == s["safe"], "named roster: no roster.set of that safe")
     require(s.get("epoch", named.epoch) == named.epoch, "named roster: epoch is not its epoch")
@@ -42,13 +49,6 @@ def _named_roster(state: State, s: dict) -> Roster | None:
     return named
 
 
-def _epoch_follows(in_force: Roster | None, s: dict):
-    replaced = in_force.leaf if in_force else ZEROS
-    require(s["roster"] == replaced, "named roster: not the one in force at the filing")
-    epoch = in_force.epoch + 1 if in_force else 1
-    require(s["new"]["epoch"] == epoch, "named roster: new.epoch does not follow the one it replaces")
-
-
 @rule("request.approved", "request.denied")
 def decided(state: State, e: Entry):
     s, user = e.statement, e.actor
@@ -56,13 +56,19 @@ def decided(state: State, e: Entry):
     approves = s["decision"] == "approve"
     require(approves == (e.event == "request.approved"), "decisions: decision is not what the event says")
     before = request.decided.get(user)
-    require(before is None or (before == "approve" and not approves), "decisions: this person decides again")
+    require(
+        before is None or (before == "approve" and not approves),
+        "decisions: this person decides again",
+    )
     if approves:
         key = state.keys[e.data["authenticator"]]
         request.approvals.append(Approval(e.seq, e.time, user, key))
     else:
         rosters = (request.named, state.in_force.get(request.statement["safe"]))
-        require(any(roster and user in roster.approvers for roster in rosters), "decisions: the denier is on no roster")
+        require(
+            any(roster and user in roster.approvers for roster in rosters),
+            "decisions: the denier is on no roster",
+        )
     request.decided[user] = s["decision"]
 
 
@@ -72,7 +78,10 @@ def accepted(state: State, e: Entry):
     request = _subject(state, s)
     require(s["authenticator"] == e.data["authenticator"], "acceptance: authenticator differs")
     approvers = request.statement.get("new", {}).get("approvers", [])
-    require(any(s["authenticator"] in a["authenticators"] for a in approvers), "decisions: the accepting key is not named by new")
+    require(
+        any(s["authenticator"] in a["authenticators"] for a in approvers),
+        "decisions: the accepting key is not named by new",
+    )
     request.acceptances[e.seq] = s["authenticator"]
 
 
@@ -131,7 +140,10 @@ def spend(state: State, e: Entry, purpose: str, members: str) -> Request:
     s = request.statement
     require(s["purpose"] == purpose, f"decisions: the request is for {s['purpose']}")
     for member in members.split():
-        require(encode(e.data[member]) == encode(s[member]), f"decisions: {member} differs from the request's")
+        require(
+            encode(e.data[member]) == encode(s[member]),
+            f"decisions: {member} differs from the request's",
+        )
     require(not request.spent, "decisions: spent twice")
     require(not request.ended, "decisions: spent after it ended")
     require(not request.refused, "decisions: spent after it was refused")
@@ -151,7 +163,10 @@ def approved(state: State, e: Entry, request: Request, needed: int | None = None
     listed = e.data["approvals"]
     require(seqs.issuperset(listed), "decisions: an approval is listed that does not count")
     require(len(listed) >= m, f"decisions: {len(listed)} approvals, needed are {m}")
-    require(request.denials < min(roster.denials for roster in rosters), "decisions: denied by as many as it takes")
+    require(
+        request.denials < min(roster.denials for roster in rosters),
+        "decisions: denied by as many as it takes",
+    )
     if e.event == "release.opened":
         within = request.statement["open_within_s"] * SECOND
         require(e.time < counting[m - 1].time + within, "decisions: opened later than open_within_s")

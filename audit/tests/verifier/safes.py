@@ -15,6 +15,10 @@ def roster_set(state: State, e: Entry):
         require(not e.data["approvals"], "roster: approvals at epoch 1")
     else:
         approved(state, e, request)
+        require(
+            new["epoch"] == state.in_force[safe].epoch + 1,
+            "roster: not the epoch after the one in force",
+        )
         require(new["drill"] == former.drill, "roster: drill changes")
     _acceptances(e, request, new, former)
     _members(state, new)
@@ -73,7 +77,10 @@ def role_set(state: State, e: Entry):
     approved(state, e, spend(state, e, "role", "safe " + PURPOSES["role"]))
     place = (e.data["safe"], e.data["target"], e.data["name"])
     last = state.roles.get(place)
-    require(e.data["previous"] == (last.leaf if last else ZEROS), "belonging: previous is not the last role.set")
+    require(
+        e.data["previous"] == (last.leaf if last else ZEROS),
+        "belonging: previous is not the last role.set",
+    )
     state.roles[place] = e
 
 
@@ -97,7 +104,10 @@ def _versions(state: State, e: Entry) -> list[Version]:
     found = []
     for item in e.data["versions"]:
         version = state.versions.get((item["credential"], item["version"]))
-        require(version and version.safe == e.data["safe"], "belonging: a version that is not sealed in that safe")
+        require(
+            version and version.safe == e.data["safe"],
+            "belonging: a version that is not sealed in that safe",
+        )
         require(version.envelope == item["envelope"], "belonging: a version has another envelope")
         require(not version.destroyed, "belonging: a version is destroyed")
         found.append(version)
@@ -124,7 +134,10 @@ def version_sealed(state: State, e: Entry):
 
 def _origin(state: State, e: Entry):
     data = e.data
-    require(("import" in data) == (data["origin"] == "imported"), "sealed: import belongs to imported versions, and only there")
+    require(
+        ("import" in data) == (data["origin"] == "imported"),
+        "sealed: import belongs to imported versions, and only there",
+    )
     if data["origin"] == "resealed":
         require(data["credential"] in state.resealed, "belonging: resealed without a reseal.opened")
     if data["origin"] == "imported":
@@ -168,7 +181,10 @@ def grant_started(state: State, e: Entry):
     request = spend(state, e, "access", "target")
     s = request.statement
     role = state.roles.get((s["safe"], s["target"], s["role_name"]))
-    require(role and role.leaf == s["role"], "grant: the role is not the newest of its (safe, target, name)")
+    require(
+        role and role.leaf == s["role"],
+        "grant: the role is not the newest of its (safe, target, name)",
+    )
     require(role.data["needed"] == s["needed"], "grant: needed is not the role's")
     approved(state, e, request, needed=role.data["needed"])
     require(s["duration_s"] <= role.data["max_s"], "grant: duration_s > max_s")

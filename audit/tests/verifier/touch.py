@@ -22,7 +22,9 @@ def public_key(point: bytes) -> ec.EllipticCurvePublicKey:
         raise Lie("key: public_key is no uncompressed point of P-256") from None
 
 
-def check(assertion: dict, challenge: bytes, key: ec.EllipticCurvePublicKey, rp_id: str, origins: list) -> int:
+def check(
+    assertion: dict, challenge: bytes, key: ec.EllipticCurvePublicKey, rp_id: str, origins: list
+) -> int:
     """The counter of a valid assertion, else a Lie."""
     client_data = unbase64url(assertion["client_data_json"])
     authenticator_data = unbase64url(assertion["authenticator_data"])
@@ -61,9 +63,13 @@ def check(assertion: dict, challenge: bytes, key: ec.EllipticCurvePublicKey, rp_
 
 def _client(raw: bytes) -> dict:
     try:
-        client = json.loads(raw.decode("utf-8"), object_pairs_hook=_distinct, parse_constant=_no_number)
+        client = json.loads(
+            raw.decode("utf-8"), object_pairs_hook=_distinct, parse_constant=_no_number, parse_int=str
+        )
     except (ValueError, RecursionError):
-        raise Lie("assertion: client_data_json is not one UTF-8 JSON object without duplicate members") from None
+        raise Lie(
+            "assertion: client_data_json is not one UTF-8 JSON object without duplicate members"
+        ) from None
     if not isinstance(client, dict):
         raise Lie("assertion: client_data_json is not an object")
     return client

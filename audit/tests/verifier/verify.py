@@ -19,7 +19,7 @@ from tree import Checkpoint, Tree, leaf_hash
 
 VALID, FALSE, NOT_VERIFIED, SELF_CONSISTENT = 0, 1, 2, 3
 FILES = {"entries.jsonl", "checkpoint", "checkpoints.jsonl"}
-WORDS = {VALID: "valid", FALSE: "false", NOT_VERIFIED: "not verified", SELF_CONSISTENT: "self-consistent only"}
+WORDS = ["valid", "false", "not verified", "self-consistent only"]
 NOTE = Shape("note", note=TEXT)
 
 
@@ -53,11 +53,11 @@ def verify(directory, founded: str | None = None, seen=()) -> Verdict:
 def _judge(directory: Path, founded: str | None, seen, verdict: Verdict):
     files = {path.name for path in directory.iterdir()}
     if files != FILES:
-        raise Lie(f"export: missing or extra files: {' '.join(sorted(files ^ FILES))}")
+        raise Lie(f"export: missing or extra files: {' '.join(sorted(map(ascii, files ^ FILES)))}")
     last = _read(Checkpoint.read, (directory / "checkpoint").read_bytes())
     with (directory / "checkpoints.jsonl").open("rb") as lines:
         earlier = [_read(_earlier, line) for line in lines]
-    kept = [_read(Checkpoint.read, Path(path).read_bytes()) for path in seen]
+    kept = [_kept(Path(path)) for path in seen]
 
     ledger = Ledger(founded)
     tree = Tree(c.size for c in [last, *earlier, *kept] if isinstance(c, Checkpoint))
@@ -87,12 +87,15 @@ def _entries(path: Path, ledger: Ledger, tree: Tree, verdict: Verdict) -> Lie | 
             if error is not None:
                 continue
             try:
-                if entry == line:
-                    raise Lie("export: no LF after the last entry")
                 ledger.judge(entry)
             except (Lie, Unknown) as first:
                 error, verdict.seq = first, seq
-    return Lie("export: no entries") if tree.size == 0 else error
+    if tree.size == 0:
+        return Lie("export: no entries")
+    if not isinstance(error, Lie) and entry == line:
+        verdict.seq = None  # the entry is what it should be, the file is not
+        return Lie("export: no LF after the last entry")
+    return error
 
 
 def _earlier(line: bytes) -> Checkpoint:
@@ -102,6 +105,13 @@ def _earlier(line: bytes) -> Checkpoint:
     NOTE.unknown(value, "checkpoints.jsonl")
     NOTE.check(value, "checkpoints.jsonl")
     return Checkpoint.read(value["note"].encode())
+
+
+def _kept(path: Path):
+    try:
+        return _read(Checkpoint.read, path.read_bytes())
+    except OSError as complaint:
+        return complaint
 
 
 def _read(reader, raw: bytes):
