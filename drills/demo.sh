@@ -59,12 +59,12 @@ grep -q listening serving.log || fail "it did not start in 30 s"
 say "Serving $origin"
 
 chapter "A drill: seal, ask, two of three sign, open, use, check in, rotate, prove dead"
-# The drill's own descriptor 3 brings the opened password, for the search below: it never touches a disk.
+# Descriptor 3 brings the opened password once it is dead, for the search below: it never touches a disk.
 set +e
 password=$("$VITRINE" drill break-glass --url "$origin" --invitation-file "$pg/invitation" --founded "$(cat founded)" \
   --target "127.0.0.1:$port/orders" --account "$ACCOUNT" --pin "$pin" \
   --administrator "host=127.0.0.1 port=$port user=dba dbname=orders sslmode=require" --administrator-password-file "$pg/dba.password" \
-  --report drill.json --opened-to /dev/fd/3 3>&1 1>&4)
+  --report drill.json --dead-to /dev/fd/3 3>&1 1>&4)
 drilled=$?
 set -e
 [ "$drilled" = 0 ] || { tail -n 20 vitrine.log >&2; fail "the drill ended with $drilled"; }

@@ -1,7 +1,8 @@
 //! `break-glass`: from the first invitation to a password that is proved dead, on real parts.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use quorum::Hash;
@@ -40,6 +41,9 @@ pub struct Options {
     pub safe: String,
     /// Where to export the ledger to over HTTP at the end, as one who has only a session can.
     pub evidence_out: Option<PathBuf>,
+    /// Where to write the opened password once the database has proved it dead, so that somebody can search what was
+    /// written for it: a pipe, or a file that is there.
+    pub dead_to: Option<PathBuf>,
     /// How long a rotation may take.
     pub patience: Duration,
 }
@@ -56,6 +60,7 @@ impl Options {
             names: Names::default(),
             safe: "Drill: databases".into(),
             evidence_out: None,
+            dead_to: None,
             patience: Duration::from_secs(60),
         }
     }
@@ -143,6 +148,9 @@ async fn play(options: &Options, story: &mut Story<'_>) -> Result<(), Failure> {
             check_in(&client, &release, &cast, story).await?;
             rotated(&client, options, &credential, &opened, &cast, story).await?;
             is_dead(target, &opened, session, story).await?;
+            if let Some(path) = &options.dead_to {
+                hand_over(path, &opened)?;
+            }
         }
         None => check_in(&client, &release, &cast, story).await?,
     }
@@ -525,6 +533,12 @@ async fn is_dead(
     }
     story.tell("The session that was left open: ended by the rotation");
     Ok(())
+}
+
+/// Writes what is dead to what is there; makes no file.
+fn hand_over(path: &Path, opened: &Opened) -> std::io::Result<()> {
+    let mut there = std::fs::OpenOptions::new().write(true).open(path)?;
+    there.write_all(opened.plaintext.expose())
 }
 
 /// Looks for the story's own entries, each proved under a signed checkpoint.
