@@ -2,7 +2,8 @@ import { path } from '../lib/api.js';
 import { provedEntry } from '../lib/ledger.js';
 import { compareReceipts } from '../lib/pins.js';
 import { keyActs } from '../page/keys.js';
-import { $, acting, begin, client } from '../page/page.js';
+import { $, acting, begin, client, progress } from '../page/page.js';
+import { proveShare } from '../page/prove.js';
 import { instant } from '../page/words.js';
 
 const SAY = { approval: 'Decided on a request', acceptance: 'Accepted a roster', request: 'Asked', invite: 'Invited somebody', roles: 'Set roles', import: 'Imported a value', revoke: 'Revoked a key', suspend: 'Suspended a key', unsuspend: 'Restored a key', clock: 'Accepted the clock' };
@@ -36,6 +37,16 @@ async function compare(at, receipts) {
 
 begin();
 keyActs();
+for (const button of document.querySelectorAll('button[data-prove]')) {
+  button.addEventListener('click', async () => {
+    progress('Touch that key now.');
+    const done = await acting(button, async () => {
+      await proveShare(await client(), { user: $('you').dataset.user, authenticator: button.dataset.prove, entry: Number(button.dataset.entry) });
+      return true;
+    });
+    if (done) location.reload();
+  });
+}
 client().then(async (at) => {
   const receipts = await at.pins.receipts();
   const button = $('compare');

@@ -1,5 +1,6 @@
 // Finding while one types, and filing with one touch. Without script the form finds by GET and says that it cannot ask for a touch.
 
+import { path } from '../lib/api.js';
 import { askable, fileRelease } from '../lib/file.js';
 import { $, acting, begin, client, progress, show } from '../page/page.js';
 
@@ -92,7 +93,7 @@ function fault(text) {
 async function ask() {
   const data = new FormData(form);
   const { api } = await client();
-  const credential = all(await api.get('/credentials')).find((c) => c.credential === data.get('c'));
+  const credential = await api.get(path`/credentials/${data.get('c')}`);
   progress('Touch your key now.');
   const version = data.get('version');
   const filed = await fileRelease(await client(), {

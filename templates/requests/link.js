@@ -1,19 +1,16 @@
 // Files what a terminal asks for. Everything is in the fragment; the private key stays in the terminal.
 
+import { path } from '../lib/api.js';
 import { requestCode } from '../lib/bytes.js';
 import { askable, fileRelease } from '../lib/file.js';
-import { Refusal } from '../lib/refusal.js';
 import { filingLink } from '../lib/terminal.js';
 import { $, begin, client, fill, progress, refuse, show, submits } from '../page/page.js';
 import { duration } from '../page/words.js';
 
-const all = (answer) => (Array.isArray(answer) ? answer : (answer.credentials ?? []));
-
 async function read() {
   const link = await filingLink(location.hash);
   const { api } = await client();
-  const credential = all(await api.get('/credentials')).find((c) => c.credential === link.credential);
-  if (!credential) throw new Refusal('no_credential', { what: 'Not asked.', why: 'There is no such credential, or you may not ask for it.', next: 'Look for it under Break the glass.' });
+  const credential = await api.get(path`/credentials/${link.credential}`);
   const [version] = askable(credential);
   fill('name', credential.name);
   fill('version', version ? `version ${version.version}` : '');

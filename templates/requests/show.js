@@ -13,7 +13,7 @@ const page = $('request');
 const { request, state, mine } = page.dataset;
 const need = Number(page.dataset.need);
 
-const LOOK = { signed: ['signed', 'Signed'], reading: ['reading', 'Reading'], asked: ['asked', 'Asked'], cannot: ['cannot', 'Cannot sign'] };
+const LOOK = { signed: ['signed', 'Signed'], reading: ['reading', 'Reading'], asked: ['asked', 'Asked'], cannot: ['cannot', 'Cannot sign'], denied: ['failed', 'Denied'] };
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false, timeZone: 'UTC' });
 
 function person({ user, state: how }, signed) {
@@ -29,6 +29,7 @@ function person({ user, state: how }, signed) {
   const note = row.querySelector('.note');
   if (how === 'signed') note.textContent = signed ? `Signed ${clock.format(signed.time / 1000)}` : 'Signed';
   else if (how === 'reading') note.textContent = 'Reading now';
+  else if (how === 'denied') note.textContent = 'Denied it';
   else if (word === 'Reading') note.textContent = 'Has read it';
 }
 
@@ -55,8 +56,9 @@ function heading(live) {
 }
 
 function onLive(live) {
-  if (live.state !== state) {
-    location.reload();
+  if (live.state && live.state !== state) {
+    // A page that was just made and is old already waits a little: no loop, whatever the server says.
+    setTimeout(() => location.reload(), performance.now() < 1000 ? 2000 : 0);
     return;
   }
   if (!live.asked || !live.signed) return;

@@ -820,6 +820,8 @@ pub fn groups(hex: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
     use super::*;
 
     #[test]
@@ -831,6 +833,43 @@ mod tests {
         assert_eq!(When(951_782_400_000_000).day(), "29 Feb 2000");
         assert_eq!(When(0).iso(), "1970-01-01T00:00:00Z");
         assert_eq!(t.ago(t.0 + 120_000_000), "2 min ago");
+    }
+
+    /// The page script compares its words with these and stops where they differ: one file for both.
+    #[test]
+    fn sentences_are_the_page_scripts_own() {
+        let cases: Vec<serde_json::Value> =
+            serde_json::from_str(include_str!("../../templates/page/test/sentences.json")).unwrap();
+        for c in cases {
+            let text = |name: &str| c[name].as_str().unwrap().to_owned();
+            let number = |name: &str| u32::try_from(c[name].as_u64().unwrap()).unwrap();
+            let said = match c["purpose"].as_str().unwrap() {
+                "release" => Sentence::release(
+                    text("who"),
+                    &text("kind"),
+                    text("name"),
+                    number("duration_s"),
+                ),
+                "roster" => Sentence::roster(
+                    text("who"),
+                    text("name"),
+                    number("epoch"),
+                    number("m"),
+                    number("n"),
+                ),
+                _ => Sentence::target(
+                    text("who"),
+                    text("name"),
+                    &text("account"),
+                    &text("address"),
+                ),
+            };
+            let says = |name: &str| c["says"][name].as_str().unwrap().to_owned();
+            assert_eq!(
+                (said.who, said.wants, said.what, said.rest),
+                (says("who"), says("wants"), says("what"), says("rest"))
+            );
+        }
     }
 
     #[test]
