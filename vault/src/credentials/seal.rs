@@ -23,6 +23,7 @@ pub async fn next(
     // A rolled-back database would hand us an old roster: its tree must extend the anchor first.
     app.ledger.checkpoint().await?;
     let roster = app.rosters.in_force(&app.ledger, credential.safe).await?;
+    crate::safes::rosters::rows_agree(&app.ledger, &roster).await?;
     let version = credential.sealed + 1;
     let sealed_as = SealedAs {
         kind: credential

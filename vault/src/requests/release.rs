@@ -88,6 +88,7 @@ async fn opened(app: &App, filed: &Filed) -> Result<(Receipt, i64)> {
     let rosters = decide::rosters_of(app, filed, &asked)
         .await?
         .ok_or_else(|| Error::internal("a release without a roster"))?;
+    crate::safes::rosters::rows_agree(&app.ledger, &rosters.in_force).await?;
     let request = filed.request;
     crate::fault::point("open.before");
     let (ends, receipt) = app

@@ -72,6 +72,43 @@ impl Rosters {
     }
 }
 
+/// Refuses when a row says something else than the verified roster: somebody wrote to the database. Nothing is sealed
+/// or opened under a roster whose rows were touched, though the rows themselves grant nothing.
+pub async fn rows_agree(ledger: &Ledger, roster: &VerifiedRoster) -> Result<()> {
+    let pool = &ledger.db().pool;
+    let row = sqlx::query("SELECT epoch, roster, m, denials, request_life_s, grant_life_s, drill FROM safes WHERE safe = $1")
+        .bind(roster.safe().to_string())
+        .fetch_optional(pool)
+        .await?
+        .ok_or_else(|| unproved("a safe is missing"))?;
+    let same = seq(row.try_get(0)?)? == roster.epoch()
+        && row.try_get::<Vec<u8>, _>(1)? == roster.leaf().0
+        && seq(row.try_get(2)?)? == u64::from(roster.m().get())
+        && seq(row.try_get(3)?)? == roster.denials()
+        && seq(row.try_get(4)?)? == roster.request_life_s()
+        && seq(row.try_get(5)?)? == roster.grant_life_s()
+        && (row.try_get::<i64, _>(6)? != 0) == roster.drill();
+    if !same {
+        return Err(unproved("a safe's row was changed"));
+    }
+    for approver in roster.approvers() {
+        for key in &approver.authenticators {
+            let row = sqlx::query("SELECT user_id, share_key, credential_id FROM authenticators WHERE authenticator = $1")
+                .bind(key.authenticator.to_string())
+                .fetch_optional(pool)
+                .await?
+                .ok_or_else(|| unproved("a key is missing"))?;
+            let same = row.try_get::<String, _>(0)? == approver.user.to_string()
+                && row.try_get::<Option<Vec<u8>>, _>(1)?.as_deref() == Some(&key.share_key)
+                && row.try_get::<Vec<u8>, _>(2)? == key.credential_id;
+            if !same {
+                return Err(unproved("a key's row was changed"));
+            }
+        }
+    }
+    Ok(())
+}
+
 async fn newest_key_event(ledger: &Ledger) -> Result<u64> {
     let row = sqlx::query("SELECT COALESCE(MAX(revoked), 0) FROM authenticators")
         .fetch_one(&ledger.db().pool)

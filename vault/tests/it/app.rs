@@ -130,17 +130,43 @@ impl TestApp {
 
     /// Starts serving, and waits until it listens.
     pub async fn serve(&mut self) {
+        let command = self.command(&["serve"]);
+        self.run(command).await;
+    }
+
+    /// Serves with a size and root that somebody has compared.
+    pub async fn serve_adopting(&mut self, adopt: &str) {
+        let command = self.command(&["serve", "--adopt", adopt]);
+        self.run(command).await;
+    }
+
+    /// Serves so that no file can grow beyond what the largest has now: what a full disk does to a writer.
+    pub async fn serve_with_full_disk(&mut self) {
+        let largest = |name: &str| {
+            std::fs::metadata(self.dir.path().join("data").join(name)).map_or(0, |m| m.len())
+        };
+        let blocks = largest("vitrine.db-wal").max(4096) / 512 + 400;
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" serve");
+        let inner = self.command(&[]);
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &script])
+            .arg(inner.get_program())
+            .current_dir(self.dir.path())
+            .env_remove("SOFTHSM2_CONF");
+        for (k, v) in &self.env {
+            command.env(k, v);
+        }
+        self.run(command).await;
+    }
+
+    async fn run(&mut self, mut command: Command) {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.log())
             .unwrap();
-        let mut child = self
-            .command(&["serve"])
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let out = child.stdout.take().unwrap();
         let line = tokio::task::spawn_blocking(move || {
             let mut line = String::new();

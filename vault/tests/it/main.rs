@@ -7,5 +7,6 @@
 )]
 
 mod app;
+mod attacks;
 mod release;
 mod testbed;
