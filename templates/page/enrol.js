@@ -38,7 +38,8 @@ export function card({ model, software, share, refused }) {
   at.querySelector('[data-fill="key-when"]').textContent = refused ? 'Tried just now' : 'Enrolled just now';
   const keep = { hardware: !software, software, share, 'no-share': !share };
   for (const li of at.querySelectorAll('[data-check]')) {
-    if (!keep[li.dataset.check] || (refused && li.dataset.check === 'software')) li.remove();
+    // What a refused key is made of nobody has checked.
+    if (!keep[li.dataset.check] || (refused && ['hardware', 'software'].includes(li.dataset.check))) li.remove();
   }
   at.querySelector('div').after(refused ? chip('failed', 'Not added') : share ? chip('signed', 'Proved') : chip('attention', 'Signs only'));
   at.setAttribute('aria-label', at.querySelector('h3').textContent);

@@ -36,7 +36,7 @@ export function refuse(error, { title } = {}) {
   const { what, why, next, status, reference } = error instanceof Refusal ? error : FAULT;
   const box = $('refusal');
   if (!box) return;
-  box.querySelector('[data-title]').textContent = title ?? what;
+  box.querySelector('[data-title]').textContent = (title ?? what).replace(/\.$/, '');
   const text = box.querySelector('[data-text]');
   // A command stands between backticks.
   text.replaceChildren(...[title ? what : '', why, next].filter(Boolean).join(' ').split('`').map((part, i) => {

@@ -42,7 +42,7 @@ async function read(text) {
   token = invited.token;
   const { start } = invited;
   fill('name', start.name);
-  fill('roles', start.roles.length ? `be ${and(start.roles)}` : 'have no role yet');
+  fill('roles', start.roles.length ? and(start.roles) : 'none yet');
   fill('ledger', grouped(start.ledger));
   $('place').textContent = start.name;
   stage = 1;

@@ -22,7 +22,7 @@ function sum() {
   const at = $('sum');
   if (n === 0) at.textContent = 'Name people, and this says how many may be missing.';
   else if (m > n) at.textContent = `${capital(number(m))} must sign and only ${number(n)} are named.`;
-  else if (m === n) at.textContent = `All ${number(n)} must sign. If one is away or loses the keys, nothing opens.`;
+  else if (m === n) at.textContent = `${n === 2 ? 'Both' : `All ${number(n)}`} must sign. If one is away or loses the keys, nothing opens.`;
   else at.textContent = `${capital(number(m))} of ${number(n)} sign. ${capital(number(n - m))} may be missing.`;
 }
 
