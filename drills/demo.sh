@@ -5,7 +5,8 @@
 set -euo pipefail
 : "${VITRINE:?the program}"
 VITRINE=$(realpath "$VITRINE")
-out=$PWD/target/demo
+root=$PWD
+out=$root/target/demo
 ACCOUNT=orders_admin
 STARTING=correct-horse-battery
 
@@ -19,7 +20,7 @@ vitrine= pg=$(mktemp -d -t vitrine-demo.XXXXXX)
 chmod 0711 "$pg"
 stop() {
   [ -z "$vitrine" ] || { kill "$vitrine" 2>/dev/null && wait "$vitrine" 2>/dev/null; vitrine=; } || true
-  [ ! -d "$pg" ] || { .ci/postgres stop "$pg/server"; rm -rf "$pg"; }
+  [ ! -d "$pg" ] || { "$root/.ci/postgres" stop "$pg/server"; rm -rf "$pg"; }
 }
 trap stop EXIT
 trap 'exit 130' INT TERM
