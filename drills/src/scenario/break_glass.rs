@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use audit::verify::{self, verify_dir};
 use quorum::Hash;
 use quorum::statement::{Pin, Role, SecretKind, TargetPurpose};
 use serde_json::Value;
@@ -595,6 +596,20 @@ async fn ledger_says(
         story.tell(format!(
             "{size} entries exported over HTTP, each proved, to {}",
             dir.display()
+        ));
+        let found = verify_dir(
+            dir,
+            &verify::Options {
+                founded: Some(options.founded.unwrap_or(client.ledger()).0),
+                ..verify::Options::default()
+            },
+        );
+        if found.outcome != verify::Outcome::Valid {
+            return failed(format!("the verifier says: {found}"));
+        }
+        story.tell(format!(
+            "The verifier, from these files and the fingerprint alone: valid, {} signatures checked",
+            found.signatures
         ));
     }
     Ok(())
