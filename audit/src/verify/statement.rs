@@ -264,6 +264,9 @@ pub(super) fn first_invitation(
     found: &mut Found,
 ) -> Option<(Invite, [u8; 32])> {
     check(data, [schema::FIRST, &[]], found);
+    if let Some(kind) = data.get("kind").and_then(Value::unescaped) {
+        members(&kind, data, found);
+    }
     if !found.is_clean() {
         return None;
     }
@@ -300,6 +303,39 @@ pub(super) fn purpose_members(purpose: &[u8]) -> Option<&'static [Member]> {
     })
 }
 
+/// The tables of a statement of that kind; notes what is unknown about it.
+fn members(kind: &[u8], statement: Value<'_>, found: &mut Found) -> Option<[&'static [Member]; 2]> {
+    Some(match kind {
+        b"login" => [schema::LOGIN, &[]],
+        b"register" => [schema::REGISTER, &[]],
+        b"prove" => [schema::PROVE, &[]],
+        b"invite" => [schema::COMMON, schema::INVITE],
+        b"roles" => [schema::COMMON, schema::CHANGE_ROLES],
+        b"enrol" => [schema::COMMON, schema::ENROL],
+        b"revoke" | b"suspend" | b"unsuspend" => [schema::COMMON, schema::KEY_ACT],
+        b"approval" => [schema::COMMON, schema::APPROVAL],
+        b"acceptance" => [schema::COMMON, schema::ACCEPTANCE],
+        b"import" => [schema::COMMON, schema::IMPORT],
+        b"setting" => [schema::COMMON, schema::SETTING],
+        b"clock" => [schema::COMMON, schema::CLOCK],
+        b"request" => {
+            let Some(purpose) = statement.get("purpose").and_then(Value::unescaped) else {
+                found.note(lie("`purpose` is missing"));
+                return None;
+            };
+            let Some(members) = purpose_members(&purpose) else {
+                found.note(unknown("an unknown purpose"));
+                return None;
+            };
+            [schema::REQUEST, members]
+        }
+        _ => {
+            found.note(unknown("an unknown kind"));
+            return None;
+        }
+    })
+}
+
 impl Statement {
     /// Reads `statement`, the parsed form of `spelt`; notes what is wrong.
     pub(super) fn read(
@@ -320,35 +356,7 @@ impl Statement {
             found.note(lie("`kind` is missing"));
             return None;
         };
-        let tables: [&'static [Member]; 2] = match &*word {
-            b"login" => [schema::LOGIN, &[]],
-            b"register" => [schema::REGISTER, &[]],
-            b"prove" => [schema::PROVE, &[]],
-            b"invite" => [schema::COMMON, schema::INVITE],
-            b"roles" => [schema::COMMON, schema::CHANGE_ROLES],
-            b"enrol" => [schema::COMMON, schema::ENROL],
-            b"revoke" | b"suspend" | b"unsuspend" => [schema::COMMON, schema::KEY_ACT],
-            b"approval" => [schema::COMMON, schema::APPROVAL],
-            b"acceptance" => [schema::COMMON, schema::ACCEPTANCE],
-            b"import" => [schema::COMMON, schema::IMPORT],
-            b"setting" => [schema::COMMON, schema::SETTING],
-            b"clock" => [schema::COMMON, schema::CLOCK],
-            b"request" => {
-                let Some(purpose) = statement.get("purpose").and_then(Value::unescaped) else {
-                    found.note(lie("`purpose` is missing"));
-                    return None;
-                };
-                let Some(members) = purpose_members(&purpose) else {
-                    found.note(unknown("an unknown purpose"));
-                    return None;
-                };
-                [schema::REQUEST, members]
-            }
-            _ => {
-                found.note(unknown("an unknown kind"));
-                return None;
-            }
-        };
+        let tables = members(&word, statement, found)?;
         check(statement, tables, found);
         if !found.is_clean() {
             return None;
@@ -439,7 +447,15 @@ impl Enrol {
                 None => None,
             },
             name: string(statement, "name")?,
-            public_key: bytes(statement, "public_key")?,
+            public_key: {
+                let point: [u8; 65] = bytes(statement, "public_key")?;
+                // Libraries take the hybrid forms 06 and 07 too, and then one key has two spellings.
+                hold(
+                    matches!(point, [4, ..]),
+                    "a public key is not an uncompressed point",
+                )?;
+                point
+            },
             registration: hash(statement, "registration_sha256")?,
             share_key: match statement.get("share_key") {
                 Some(_) => Some(bytes(statement, "share_key")?),

@@ -291,6 +291,7 @@ fn entry_1_and_only_it_is_an_unsigned_invitation() {
         "an unknown member",
     );
     unknown(&first(json!({"v": 2})), "an unknown `v`");
+    unknown(&first(json!({"kind": "welcome"})), "an unknown kind");
     let mut l = Ledger::founded_with(json!({}));
     let data = l.first_invitation(json!({}));
     let actor = l.id();

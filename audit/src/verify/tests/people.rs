@@ -702,6 +702,11 @@ fn a_first_key_comes_by_invitation() {
         &first(json!({"public_key": b64(&[4; 65])}), json!({})),
         "the signature does not verify under the authenticator's key",
     );
+    let hybrid = [&[6_u8][..], &[4; 64]].concat();
+    lie(
+        &first(json!({"public_key": b64(&hybrid)}), json!({})),
+        "a public key is not an uncompressed point",
+    );
     lie(
         &first(json!({"registration_sha256": ZERO}), json!({})),
         "the registration is not the one that was signed",
