@@ -231,17 +231,32 @@ impl Reader {
     }
 }
 
+/// The members of an entry.
+#[derive(Default)]
+struct Parts<'a> {
+    actor: Option<Value<'a>>,
+    data: Option<Value<'a>>,
+    event: Option<Value<'a>>,
+    time: Option<Value<'a>>,
+}
+
 fn lines(entry: Value<'_>, leaf: &Hash, founding: Option<&Founding>, inner: &mut Inner) -> Lines {
     let (mut seq, mut prev) = (None, None);
+    let mut parts = Parts::default();
     for (name, value) in entry.children() {
         match name {
             b"seq" => seq = value.int(),
             b"prev" => prev = value.plain().and_then(text::hex),
+            b"actor" => parts.actor = Some(value),
+            b"data" => parts.data = Some(value),
+            b"event" => parts.event = Some(value),
+            b"time" => parts.time = Some(value),
             _ => {}
         }
     }
     let mut found = Found::default();
-    let body = body(entry, leaf, founding, inner, &mut found);
+    check(entry, [schema::ENTRY, &[]], &mut found);
+    let body = body(&parts, leaf, founding, inner, &mut found);
     Lines {
         seq,
         prev,
@@ -252,26 +267,24 @@ fn lines(entry: Value<'_>, leaf: &Hash, founding: Option<&Founding>, inner: &mut
 }
 
 fn body(
-    entry: Value<'_>,
+    parts: &Parts<'_>,
     leaf: &Hash,
     founding: Option<&Founding>,
     inner: &mut Inner,
     found: &mut Found,
 ) -> Option<Body> {
-    check(entry, [schema::ENTRY, &[]], found);
-    let event = entry.get("event").and_then(Value::unescaped)?;
+    let event = parts.event.and_then(Value::unescaped)?;
     let Some(shape) = shape(&event) else {
         found.note(unknown("an unknown event"));
         return None;
     };
-    let data = entry.get("data")?;
-    let event = told(shape, data, leaf, founding, inner, found)?;
-    let actor = match entry.get("actor").and_then(Value::plain)? {
+    let event = told(shape, parts.data?, leaf, founding, inner, found)?;
+    let actor = match parts.actor.and_then(Value::plain)? {
         b"system" => Actor::System,
         other => Actor::Id(text::id(other)?),
     };
     Some(Body {
-        time: entry.get("time").and_then(Value::int)?,
+        time: parts.time.and_then(Value::int)?,
         actor,
         event,
     })

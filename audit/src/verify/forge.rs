@@ -317,7 +317,7 @@ impl Ledger {
 
     /// The next entry, whatever it says.
     pub fn push(&mut self, actor: &str, event: &str, data: Value, over: Value) -> usize {
-        if !self.lines.is_empty() {
+        if !self.leaves.is_empty() {
             self.time += self.step;
         }
         let entry = json!({"actor": actor, "data": data, "event": event, "prev": self.leaf(), "seq": self.seq(), "time": self.time, "v": 1});

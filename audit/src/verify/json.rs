@@ -371,9 +371,10 @@ impl<'a> Value<'a> {
             Some((b'-', digits)) => (digits, true),
             _ => (self.raw(), false),
         };
+        // At most sixteen digits were let in.
         let value = digits.iter().fold(0_i64, |sum, digit| {
-            sum.saturating_mul(10)
-                .saturating_add(i64::from(digit.wrapping_sub(b'0')))
+            sum.wrapping_mul(10)
+                .wrapping_add(i64::from(digit.wrapping_sub(b'0')))
         });
         Some(if negative { -value } else { value })
     }

@@ -4,6 +4,8 @@
 //! key, so nobody can make two names meet, nor crowd one place of the table; by chance two of 10^8 meet in one run of 10^20. The table grows shard by
 //! shard and by a fifth, so that it never holds much more than it needs: 19 to 24 bytes for a name.
 
+use std::hash::{BuildHasher as _, RandomState};
+
 use sha2::{Digest as _, Sha256};
 
 /// What kind of name it is. Two kinds never meet.
@@ -38,13 +40,18 @@ struct Shard {
 }
 
 impl Marks {
-    /// An empty set with a key of its own; `None` when the system has no randomness.
-    pub(super) fn new() -> Option<Marks> {
+    /// An empty set with a key of its own.
+    pub(super) fn new() -> Marks {
+        // From the 128 random bits that the standard library's maps rest on: here and there they only have to be unknown to who wrote the input.
+        // A generator for secrets takes 20 ms to start.
+        let random = RandomState::new();
         let mut key = [0; 32];
-        aws_lc_rs::rand::fill(&mut key).ok()?;
+        for (at, eight) in key.chunks_exact_mut(8).enumerate() {
+            eight.copy_from_slice(&random.hash_one(at).to_le_bytes());
+        }
         let mut shards = Vec::new();
         shards.resize_with(SHARDS, Shard::default);
-        Some(Marks { key, shards })
+        Marks { key, shards }
     }
 
     fn code(&self, space: Space, name: &[u8]) -> Slot {
@@ -168,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_name_is_there_once() {
-        let mut marks = Marks::new().unwrap();
+        let mut marks = Marks::new();
         assert!(marks.add(Space::Nonce, b"a", 0));
         assert!(!marks.add(Space::Nonce, b"a", 0));
         assert!(marks.add(Space::Grant, b"a", 5));
@@ -182,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_name_costs_at_most_24_bytes() {
-        let mut marks = Marks::new().unwrap();
+        let mut marks = Marks::new();
         for i in 0..200_000_u32 {
             assert!(marks.add(Space::Nonce, &i.to_be_bytes(), 1));
             if i > 20_000 && i % 10_000 == 0 {

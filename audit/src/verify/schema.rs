@@ -429,13 +429,15 @@ fn advance(
     found: &mut Found,
 ) -> Option<&'static Member> {
     while let Some((first, rest)) = table.split_first() {
+        // Most members stand where they are expected.
+        if first.name.as_bytes() == name {
+            *table = rest;
+            return Some(first);
+        }
         if first.name.as_bytes() > name {
             return None;
         }
         *table = rest;
-        if first.name.as_bytes() == name {
-            return Some(first);
-        }
         missing(first, found);
     }
     None

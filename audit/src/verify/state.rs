@@ -249,14 +249,14 @@ pub(super) struct Judge {
 }
 
 impl Judge {
-    /// Before entry 0; `None` when the system has no randomness.
-    pub(super) fn new(founded: Option<Hash>) -> Option<Judge> {
-        Some(Judge {
+    /// Before entry 0.
+    pub(super) fn new(founded: Option<Hash>) -> Judge {
+        Judge {
             founded,
             founding: None,
             time: 0,
             prev: [0; 32],
-            marks: Marks::new()?,
+            marks: Marks::new(),
             people: Vec::new(),
             person_of: HashMap::new(),
             person_named: HashMap::new(),
@@ -277,7 +277,7 @@ impl Judge {
             signatures: Vec::new(),
             warnings: Vec::new(),
             warnings_total: 0,
-        })
+        }
     }
 
     pub(super) fn person(&self, at: Person) -> Judged<&PersonState> {
