@@ -61,14 +61,15 @@ target/tools/installed.txt: .ci/tools.txt .ci/tools
 
 # --- test
 
-rust-test: pages
-	@.ci/need cc softhsm postgres python
-	timeout 60m cargo test --workspace --no-fail-fast
+# The comparison of the verifier in audit/ with the corpus is among them.
+rust-test: pages target/corpus/made
+	@.ci/need cc softhsm postgres
+	VITRINE_CORPUS=$(CURDIR)/target/corpus timeout 60m cargo test --workspace --no-fail-fast
 
 page-test: pages
 	npm test
 
-# The second verifier: its own tests, then every export of the corpus. The first verifier's comparison is a test in audit/.
+# The second verifier: its own tests, then every export of the corpus.
 python-test: target/corpus/made
 	python3 -m unittest discover -s audit/tests/verifier -p 'test_*.py'
 	python3 audit/tests/verifier/compare.py target/corpus
