@@ -134,6 +134,7 @@ CREATE TABLE targets (
   address    TEXT   NOT NULL,
   account    TEXT   NOT NULL,
   pin        TEXT   NOT NULL,
+  login_name TEXT   NOT NULL,
   login      BLOB   NOT NULL,
   verifier   TEXT   NOT NULL,
   seq        BIGINT,

@@ -1,5 +1,10 @@
-//! Rotation: the saga of promise P6.
+//! Rotation (promise P6): what was seen is changed at its target, as a saga of entries. Each step is an intent, an
+//! effect and an outcome; after a crash the same function goes on.
+//!
+//! A candidate's value lives in memory between staging and promotion, and nowhere else. When it is lost, to a crash
+//! or a refusal, that candidate is never tried again: it stays openable by the quorum, and another is staged.
 
+mod saga;
 pub mod store;
 pub mod targets;
 
@@ -8,17 +13,95 @@ use quorum::ids::{CredentialId, RotationId};
 use crate::app::App;
 use crate::error::{Error, Result};
 
-/// Starts a rotation now.
-pub async fn on_demand(_app: &App, _credential: CredentialId) -> Result<RotationId> {
-    Err(Error::internal("not here yet"))
+/// Starts a rotation now, or wakes one that is stuck.
+pub async fn on_demand(app: &App, credential: CredentialId) -> Result<RotationId> {
+    let now = app.ledger.clock().now();
+    let rotation = app
+        .ledger
+        .aside(move |tx| {
+            Box::pin(async move {
+                if let Some(row) = store::newest(&mut *tx.conn(), credential)
+                    .await?
+                    .filter(|r| r.ended.is_none())
+                {
+                    store::wake(tx.conn(), row.rotation, now).await?;
+                    return Ok(Some(row.rotation));
+                }
+                store::ask(tx.conn(), credential, "on demand", now).await?;
+                Ok(store::newest(tx.conn(), credential)
+                    .await?
+                    .filter(|r| r.ended.is_none())
+                    .map(|r| r.rotation))
+            })
+        })
+        .await?
+        .ok_or_else(|| {
+            Error::conflict(
+                "Not rotated.",
+                "This credential is bound to no target.",
+                "Bind it first: the credential's page, Target.",
+            )
+        })?;
+    run_due(app).await?;
+    Ok(rotation)
 }
 
-/// Runs what is due.
-pub async fn run_due(_app: &App) -> Result<()> {
+/// Takes rotations that are due under a lease and runs each in a task of its own. Any node may.
+pub async fn run_due(app: &App) -> Result<()> {
+    for _ in 0..4 {
+        let now = app.ledger.clock().now();
+        let due = store::due(&app.ledger.db().pool, now).await?;
+        let Some(due) = due else { return Ok(()) };
+        let lease = uuid::Uuid::now_v7().to_string();
+        let (held, id) = (lease.clone(), due.rotation);
+        let taken = app
+            .ledger
+            .aside(move |tx| Box::pin(async move { store::take(tx.conn(), id, &held, now).await }))
+            .await?;
+        if taken {
+            let app = app.clone();
+            tokio::spawn(async move {
+                if let Err(e) = saga::run(&app, id).await {
+                    tracing::warn!(rotation = %id, cause = e.cause().unwrap_or("refused"), "a rotation was cut short: {e}");
+                }
+                let _ = app
+                    .ledger
+                    .aside(move |tx| {
+                        Box::pin(async move { store::release(tx.conn(), id, &lease).await })
+                    })
+                    .await;
+            });
+        }
+    }
     Ok(())
 }
 
 /// Findings about service logins: (what, well, what to do).
-pub async fn doctor(_app: &App) -> Result<Vec<(String, bool, String)>> {
-    Ok(Vec::new())
+pub async fn doctor(app: &App) -> Result<Vec<(String, bool, String)>> {
+    let mut findings = Vec::new();
+    for target in targets::live(app).await? {
+        let what = format!("service login {} at {}", target.login_name, target.address);
+        let found = match targets::session(app, &target).await {
+            Ok(session) => session.excess().await.map_err(|e| e.to_string()),
+            Err(e) => Err(e.to_string()),
+        };
+        findings.push(match found {
+            Ok(excess) if excess.is_empty() => (
+                format!("{what} has what it needs and no more"),
+                true,
+                String::new(),
+            ),
+            Ok(excess) => (
+                format!("{what}: {}", excess.join("; ")),
+                false,
+                "Run the target's SQL again as a superuser, and take away what it names.".into(),
+            ),
+            Err(e) => (
+                format!("{what}: {e}"),
+                false,
+                "Check the target's address, and that its SQL was run.".into(),
+            ),
+        });
+    }
+    Ok(findings)
 }

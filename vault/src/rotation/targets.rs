@@ -1,24 +1,282 @@
-//! Targets.
+//! Targets: drafts with their service login, and the signed binding that a rotation follows.
+//!
+//! A row finds a target; what is acted on is the `target.set` entry that m approvers signed for (promise P12).
+//! The login's password is made here and wrapped by the service token: a thief of database and HSM login has it, and
+//! can take the listed accounts, loudly; he can read nothing that is sealed.
 
-use quorum::ids::TargetId;
+use std::time::Duration;
+
+use quorum::entry::Event;
+use quorum::ids::{CredentialId, TargetId};
+use quorum::secret::generate::{Policy, generate};
+use quorum::statement::Pin;
+use sqlx::Row;
+use zeroize::Zeroizing;
 
 use crate::app::App;
+use crate::connectors::postgres::{self, Login, Place, Session};
+use crate::connectors::{TargetError, scram};
 use crate::credentials::store::Credential;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Words};
+use crate::people::store::{id, seq, sql};
+use crate::safes::rosters::{proved, trust, unproved};
 
-/// A draft of a target, with the SQL that its administrator runs once.
-pub async fn draft(
-    _app: &App,
-    _c: &Credential,
-    _connector: &str,
-    _address: &str,
-    _account: &str,
-    _pin: &str,
-) -> Result<(TargetId, String)> {
-    Err(Error::internal("not here yet"))
+/// The connector's name in `target.set`.
+pub const POSTGRESQL: &str = "postgresql";
+/// The service login's name; further ones on the same server carry a suffix.
+const LOGIN: &str = "vitrine_rotator";
+
+/// A target's row.
+#[derive(Clone)]
+pub struct Target {
+    /// Id.
+    pub target: TargetId,
+    /// What lives there.
+    pub credential: CredentialId,
+    /// Connector.
+    pub connector: String,
+    /// Where.
+    pub address: String,
+    /// Whose password.
+    pub account: String,
+    /// How the server is known again.
+    pub pin: String,
+    /// Vitrine's own login.
+    pub login_name: String,
+    login: Vec<u8>,
+    verifier: String,
+    seq: Option<u64>,
 }
 
-/// The SQL of a draft, again.
-pub async fn sql_of(_app: &App, _target: TargetId) -> Result<String> {
-    Err(Error::internal("not here yet"))
+const TARGET: &str = "SELECT target, credential, connector, address, account, pin, login_name, login, verifier, seq FROM targets";
+
+fn read(r: &sqlx::any::AnyRow) -> Result<Target> {
+    Ok(Target {
+        target: id(&r.try_get::<String, _>(0)?)?,
+        credential: id(&r.try_get::<String, _>(1)?)?,
+        connector: r.try_get(2)?,
+        address: r.try_get(3)?,
+        account: r.try_get(4)?,
+        pin: r.try_get(5)?,
+        login_name: r.try_get(6)?,
+        login: r.try_get(7)?,
+        verifier: r.try_get(8)?,
+        seq: r.try_get::<Option<i64>, _>(9)?.map(seq).transpose()?,
+    })
+}
+
+fn aad(target: TargetId) -> Vec<u8> {
+    format!("vitrine/login/v1\n{target}").into_bytes()
+}
+
+/// Drafts a target and makes its service login. Nothing is bound until m approvers have signed.
+pub async fn draft(
+    app: &App,
+    credential: &Credential,
+    connector: &str,
+    address: &str,
+    account: &str,
+    pin: &str,
+) -> Result<(TargetId, String)> {
+    let refused = |why: String| {
+        Error::invalid(
+            "No target was drafted.",
+            why,
+            "Mend the form and try again.",
+        )
+    };
+    if connector != POSTGRESQL {
+        return Err(refused(format!(
+            "There is no connector {connector:?}; this Vitrine has postgresql."
+        )));
+    }
+    if credential.kind != "password" {
+        return Err(refused("Only a password is rotated at PostgreSQL.".into()));
+    }
+    let clean = |text: &str| {
+        !text.is_empty() && text.chars().count() <= 200 && quorum::json::is_clean(text)
+    };
+    if !clean(account) || account.len() > 63 || !clean(address) {
+        return Err(refused(
+            "A role has 1 to 63 bytes, an address 1 to 200 characters.".into(),
+        ));
+    }
+    let parsed: Pin = pin
+        .parse()
+        .map_err(|e| refused(format!("The pin is {e}.")))?;
+    Place::parse(address, parsed)
+        .map_err(|e| refused(format!("The address is not right: {e}.")))?;
+    let target = TargetId::from_uuid_bytes(*uuid::Uuid::now_v7().as_bytes());
+    let login_name = login_name(app, address, target).await?;
+    let password = generate(&Policy::default()).map_err(Error::internal)?;
+    let (verifier, password) =
+        tokio::task::spawn_blocking(move || (scram::verifier(password.expose()), password))
+            .await
+            .map_err(Error::internal)?;
+    let verifier = verifier.map_err(Error::internal)?;
+    let login = app
+        .keys
+        .wrap_login(&aad(target), Zeroizing::new(password.expose().to_vec()))
+        .await?;
+    let row = Target {
+        target,
+        credential: credential.credential,
+        connector: connector.to_owned(),
+        address: address.to_owned(),
+        account: account.to_owned(),
+        pin: pin.to_owned(),
+        login_name,
+        login,
+        verifier,
+        seq: None,
+    };
+    let sql = postgres::setup_sql(&row.login_name, &row.verifier, &row.account);
+    app.ledger
+        .aside(move |tx| {
+            Box::pin(async move {
+                sqlx::query(
+                    "INSERT INTO targets (target, credential, connector, address, account, pin, login_name, login, verifier, live) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)",
+                )
+                .bind(row.target.to_string())
+                .bind(row.credential.to_string())
+                .bind(row.connector)
+                .bind(row.address)
+                .bind(row.account)
+                .bind(row.pin)
+                .bind(row.login_name)
+                .bind(row.login)
+                .bind(row.verifier)
+                .execute(tx.conn())
+                .await?;
+                Ok(())
+            })
+        })
+        .await?;
+    Ok((target, sql))
+}
+
+/// The first target of a server uses the plain name. Another would change that login's password, so it gets its own.
+async fn login_name(app: &App, address: &str, target: TargetId) -> Result<String> {
+    let server = Place::server(address);
+    let rows = sqlx::query("SELECT address FROM targets")
+        .fetch_all(&app.ledger.db().pool)
+        .await?;
+    for row in rows {
+        if Place::server(&row.try_get::<String, _>(0)?) == server {
+            let id = target.to_string();
+            return Ok(format!("{LOGIN}_{}", id.get(28..).unwrap_or_default()));
+        }
+    }
+    Ok(LOGIN.to_owned())
+}
+
+/// The administrator's SQL of a draft, again.
+pub async fn sql_of(app: &App, target: TargetId) -> Result<String> {
+    let row = sqlx::query(sql!(TARGET, " WHERE target = $1"))
+        .bind(target.to_string())
+        .fetch_optional(&app.ledger.db().pool)
+        .await?;
+    let t = row
+        .as_ref()
+        .map(read)
+        .transpose()?
+        .ok_or_else(|| Error::missing("target"))?;
+    Ok(postgres::setup_sql(&t.login_name, &t.verifier, &t.account))
+}
+
+/// Every bound target.
+pub async fn live(app: &App) -> Result<Vec<Target>> {
+    let rows = sqlx::query(sql!(TARGET, " WHERE live = 1 ORDER BY address, account"))
+        .fetch_all(&app.ledger.db().pool)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// The credential's bound target, equal to the `target.set` entry proved under a checkpoint of now. A row that was
+/// changed finds no entry that says the same, and nothing is applied anywhere.
+pub async fn signed(app: &App, credential: CredentialId) -> Result<Target> {
+    let row = sqlx::query(sql!(TARGET, " WHERE credential = $1 AND live = 1"))
+        .bind(credential.to_string())
+        .fetch_optional(&app.ledger.db().pool)
+        .await?;
+    let target = row
+        .as_ref()
+        .map(read)
+        .transpose()?
+        .ok_or_else(|| Error::missing("target"))?;
+    let place = target
+        .seq
+        .ok_or_else(|| unproved("a bound target has no entry"))?;
+    let checkpoint = app.ledger.checkpoint().await?;
+    let trust = trust(&app.ledger, &checkpoint).await?;
+    let entry = trust
+        .entry(&proved(&app.ledger, place, &checkpoint).await?)
+        .map_err(|e| unproved(&e.to_string()))?;
+    let Event::TargetSet(set) = entry.event else {
+        return Err(unproved("a target's entry binds nothing"));
+    };
+    let same = set.credential == target.credential
+        && set.account == target.account
+        && set.address == target.address
+        && set.connector == target.connector
+        && set.pin.to_string() == target.pin
+        && set.target == target.target;
+    if !same {
+        return Err(unproved("a target's row was changed"));
+    }
+    // The newest binding of this credential, not one that was replaced since.
+    let newer = sqlx::query("SELECT l.seq FROM ledger_links l JOIN ledger_entries e ON e.seq = l.seq WHERE l.subject = $1 AND e.event = 'target.set' AND e.seq > $2")
+        .bind(credential.to_string())
+        .bind(crate::people::store::at(place))
+        .fetch_optional(&app.ledger.db().pool)
+        .await?;
+    if newer.is_some() {
+        Err(unproved(
+            "a target's row points at a binding that was replaced",
+        ))
+    } else {
+        Ok(target)
+    }
+}
+
+/// Where a target is.
+pub fn place(target: &Target) -> Result<Place> {
+    let pin: Pin = target
+        .pin
+        .parse()
+        .map_err(|_| unproved("a target's pin is no pin"))?;
+    Place::parse(&target.address, pin).map_err(unproved)
+}
+
+/// A conversation as Vitrine's own login.
+pub async fn session(app: &App, target: &Target) -> Result<Session> {
+    let password = app
+        .keys
+        .unwrap_login(&aad(target.target), &target.login)
+        .await?;
+    let login = Login {
+        name: &target.login_name,
+        password: &password,
+    };
+    postgres::connect(&place(target)?, &login, deadline(app))
+        .await
+        .map_err(|e| refused(&e))
+}
+
+/// How long one conversation may take.
+pub fn deadline(app: &App) -> Duration {
+    Duration::from_secs(app.config.rotation.deadline_s.clamp(1, 60))
+}
+
+/// A target's refusal as an error of the service.
+pub fn refused(e: &TargetError) -> Error {
+    Error::Down(
+        Words::new(
+            "Not changed.",
+            format!("{e}."),
+            "Run `vitrine doctor`; it will be tried again.",
+        ),
+        e.to_string(),
+    )
 }

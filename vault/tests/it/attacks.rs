@@ -229,13 +229,13 @@ async fn p1_edit_m_then_rotate() {
 async fn p1_custodian_adds_key_to_approver() {
     let house = House::furnished(Under::Sqlite).await;
     let victim = &house.approvers[0];
-    let mut key = SoftwareKey::new(&house.maker).unwrap();
     // The custodian begins a key of his own, and writes the approver's name over his everywhere.
     let mut begun = house.client.key_start(&house.custodian).await.unwrap();
     for (user, name) in [
         (victim.user, victim.name.clone()),
         (house.custodian.user, house.custodian.name.clone()),
     ] {
+        let mut key = SoftwareKey::new(&house.maker).unwrap();
         begun.user = user;
         begun.name = name;
         let made = house.client.register(&begun, &mut key).unwrap();
