@@ -23,7 +23,7 @@
 //! 3. Evidence that does not hold is not signed for: `evidence_with_one_thing_changed_is_not_believed`,
 //!    `another_founding_an_old_tree_a_fork_and_a_late_request_are_not_believed`, `a_request_signed_with_anothers_key_is_not_believed`.
 //! 4. An opening that is not the one asked for, or not in the ledger, is not put together: `an_opening_with_one_thing_changed_is_not_believed`,
-//!    `a_wrong_share_is_refused_and_its_place_named`, `too_few_shares_open_nothing`.
+//!    `a_wrong_share_is_refused_and_its_owner_named`, `too_few_shares_open_nothing`.
 //! 5. A password reaches `psql` by its environment alone, and a refused one is told from a server that is down:
 //!    `psql::tests::passwords_go_by_environment_and_sql_by_standard_input`, `a_refused_password_is_told_from_other_failures`.
 //! 6. A drill passes only if every step happened: `report::tests::a_failure_is_the_last_step`.

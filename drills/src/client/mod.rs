@@ -32,7 +32,7 @@ pub use credentials::{Credential, Rotation, Target, TargetDraft, Version};
 pub use evidence::{Evidence, HeldShare};
 pub use ledger::{Line, ProvedEntry};
 pub use people::{Held, Invitation, KeyShown, Person, PersonShown, Registered, Registering};
-pub use release::{DeliveredShare, Opened, Opening, Release, ReleaseAsk};
+pub use release::{DeliveredShare, Opened, Opening, Release, ReleaseAsk, WrongShare};
 pub use requests::{Asking, Filed, Live, Signer};
 pub use safes::{ApproverShown, NewSafe, Safe};
 pub use wire::b64;
@@ -80,6 +80,8 @@ pub enum Error {
     Key(KeyError),
     /// Sealing or opening failed.
     Secret(OpenError),
+    /// An approver's share is wrong, and without it there are too few.
+    Share(Box<WrongShare>),
     /// It did not happen in time.
     Late(String),
 }
@@ -114,6 +116,7 @@ impl fmt::Display for Error {
             Self::Unproved(why) => write!(f, "what the server showed does not hold: {why}"),
             Self::Key(e) => write!(f, "{e}"),
             Self::Secret(e) => write!(f, "not opened: {e}"),
+            Self::Share(wrong) => write!(f, "not opened: {wrong}"),
             Self::Late(what) => write!(f, "not in time: {what}"),
         }
     }

@@ -1,5 +1,7 @@
 //! The requester's side of a release: asking with a delivery key of one's own, and opening what comes back.
 
+use std::fmt;
+
 use quorum::Hash;
 use quorum::entry::{Entry, Event};
 use quorum::evidence::Trust;
@@ -98,6 +100,26 @@ pub struct Opened {
     pub seq: u64,
     /// When the opening ends, in microseconds.
     pub ends: i64,
+    /// Shares that were wrong while others were enough: somebody to talk to.
+    pub wrong: Vec<WrongShare>,
+}
+
+/// A share that does not hold, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrongShare {
+    /// Whose.
+    pub name: String,
+    /// Their place.
+    pub x: u8,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl fmt::Display for WrongShare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, x, why } = self;
+        write!(f, "the share of {name} (place {x}) is wrong: {why}")
+    }
 }
 
 impl Client {
@@ -156,7 +178,7 @@ impl Client {
     /// Opens a release: what the service gives, checked and combined.
     ///
     /// # Errors
-    /// A refusal; [`Error::Unproved`]; [`Error::Secret`], which names the place of a wrong share.
+    /// A refusal; [`Error::Unproved`]; [`Error::Share`] with whose share is wrong; [`Error::Secret`].
     pub async fn open(&self, person: &mut Person, release: &Release) -> Result<Opened> {
         let opening = self.opening(person.by(), release).await?;
         let trust = self.checkpoint(person).await?;
@@ -177,7 +199,7 @@ impl Opening {
     /// key against its own; then decrypts.
     ///
     /// # Errors
-    /// [`Error::Unproved`]; [`Error::Secret`].
+    /// [`Error::Unproved`]; [`Error::Share`]; [`Error::Secret`].
     pub fn combine(&self, trust: &Trust, release: &Release) -> Result<Opened> {
         let Purpose::Release(asked) = &release.filed.asked.purpose else {
             return Err(unproved("no release was asked for"));
@@ -190,24 +212,39 @@ impl Opening {
             return Err(unproved("the envelope is not the one that was asked for"));
         }
         let h = secret::open_delivered_h(&self.h, &release.delivery, &leaf, &envelope)?;
-        let shares: Result<Vec<Share>> = self
-            .shares
-            .iter()
-            .map(|delivered| delivered.open(&release.delivery, &envelope, &release.filed))
-            .collect();
-        let plaintext = secret::combine(&envelope, &shares?, &h)?;
+        let (mut shares, mut wrong) = (Vec::new(), Vec::new());
+        for delivered in &self.shares {
+            match delivered.open(&release.delivery, &envelope, &release.filed) {
+                Ok(share) => shares.push(share),
+                Err(why) => wrong.push(WrongShare {
+                    name: delivered.name.clone(),
+                    x: delivered.x,
+                    why,
+                }),
+            }
+        }
+        if shares.len() < usize::from(envelope.header().m) && !wrong.is_empty() {
+            return Err(Error::Share(Box::new(wrong.swap_remove(0))));
+        }
+        let plaintext = secret::combine(&envelope, &shares, &h)?;
         Ok(Opened {
             plaintext,
             version: asked.version,
             seq: self.seq,
             ends: self.ends,
+            wrong,
         })
     }
 }
 
 impl DeliveredShare {
-    fn open(&self, key: &DeliveryKey, envelope: &Envelope, filed: &Filed) -> Result<Share> {
-        let statement = Statement::parse(self.statement.as_bytes()).map_err(unproved)?;
+    fn open(
+        &self,
+        key: &DeliveryKey,
+        envelope: &Envelope,
+        filed: &Filed,
+    ) -> std::result::Result<Share, String> {
+        let statement = Statement::parse(self.statement.as_bytes()).map_err(|e| e.to_string())?;
         let ours = match &statement.kind {
             Kind::Approval(approval) => {
                 approval.decision == Decision::Approve
@@ -217,16 +254,12 @@ impl DeliveredShare {
             _ => false,
         };
         if !ours {
-            let whose = &self.name;
-            return Err(Error::Unproved(format!(
-                "the share of {whose} came with another approval"
-            )));
+            return Err("it came with another approval".into());
         }
         let challenge = statement.challenge();
         let sealed = &self.sealed;
-        Ok(secret::open_delivered_share(
-            sealed, self.x, key, &challenge, envelope,
-        )?)
+        secret::open_delivered_share(sealed, self.x, key, &challenge, envelope)
+            .map_err(|e| e.to_string())
     }
 }
 

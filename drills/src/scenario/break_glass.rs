@@ -427,6 +427,9 @@ async fn sign_and_open(
     }
     let engineer = &mut cast.engineer;
     let opened = client.open(engineer, release).await?;
+    if let Some(wrong) = opened.wrong.first() {
+        return failed(wrong.to_string());
+    }
     let name = &engineer.name;
     story.tell(format!(
         "{name} opened it: entry {} proved, shares checked, {} characters put together in {name}\u{2019}s client",
