@@ -93,6 +93,12 @@ impl Marks {
         self.flags(space, name).is_some()
     }
 
+    /// How many names there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.used).sum()
+    }
+
     /// Sets the flags of a name that is there.
     pub(super) fn set(&mut self, space: Space, name: &[u8], new: u8) {
         let code = self.code(space, name);

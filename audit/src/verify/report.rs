@@ -109,7 +109,8 @@ impl fmt::Display for Report {
             Outcome::False => writeln!(f, "FALSE: {at}{lie}")?,
         }
         if let Some(name) = &self.name {
-            writeln!(f, "origin      {name}")?;
+            // The one text here that the ledger's writer chose: a terminal must not act on it.
+            writeln!(f, "origin      {}", name.escape_debug())?;
         }
         if let Some(ledger) = &self.ledger {
             writeln!(f, "ledger      {}", hex::encode(ledger))?;

@@ -10,6 +10,7 @@ mod acts;
 mod entry;
 mod export;
 mod flips;
+mod memory;
 mod people;
 mod requests;
 mod rosters;
