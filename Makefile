@@ -13,6 +13,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .NOTPARALLEL:
 
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
+export PYTHONDONTWRITEBYTECODE := 1
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 VITRINE := $(TARGET)/debug/vitrine
 # Directories too, so that a file that goes is noticed.

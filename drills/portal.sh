@@ -12,5 +12,5 @@ if [ ! -e "$founding" ]; then
 fi
 cat "$founding"
 echo
-echo "Any FIDO2 key or passkey of this machine will do here, for drill safes. Begin anew: rm -r target/run. Stop: Ctrl-C."
+echo "Any FIDO2 key will do here, software ones too, for drill safes. Begin anew: rm -r target/run. Stop: Ctrl-C."
 exec "$VITRINE" serve

@@ -9,6 +9,7 @@ mod drill;
 mod run;
 mod terminal;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -224,6 +225,7 @@ fn go(cli: Cli) -> Result<ExitCode> {
                 .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,vault=info")),
         )
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     if let Verb::Audit(Audit::Verify { dir, founded, seen }) = cli.verb {
         return audit::verify(&dir, founded.as_deref(), seen, cli.json);
