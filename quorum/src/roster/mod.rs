@@ -1,10 +1,12 @@
 //! Rosters (FORMATS.md 4): who approves, proved from signatures and never from a row.
 
+mod lie;
 mod limits;
 mod verify;
 
+pub use lie::{RosterError, RosterLie};
 pub use limits::{MAX_APPROVERS, RosterLimit, Threshold, check_new};
-pub use verify::{RosterError, RosterEvidence, RosterLie, RosterStep};
+pub use verify::{RosterEvidence, RosterStep};
 
 use crate::assertion::PublicKey;
 use crate::hash::Hash;
