@@ -36,7 +36,7 @@ PGPASSWORD=$(cat "$pg/dba.password") psql -Xq -v ON_ERROR_STOP=1 "host=127.0.0.1
 CREATE DATABASE orders;
 CREATE ROLE $ACCOUNT LOGIN SUPERUSER PASSWORD '$STARTING';
 SQL
-say "PostgreSQL $("$(.ci/postgres bin)/postgres" -V | cut -d ' ' -f 3) on 127.0.0.1:$port, database orders, superuser $ACCOUNT"
+say "PostgreSQL $("$(.ci/postgres bin)/postgres" -V | cut -d ' ' -f 3) on 127.0.0.1:$port, database orders, superuser $ACCOUNT with a password that too many know"
 say "Its certificate is pinned: ${pin:0:23}..."
 
 chapter "A Vitrine"
