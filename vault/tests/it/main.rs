@@ -9,4 +9,5 @@
 mod app;
 mod attacks;
 mod release;
+mod rotation;
 mod testbed;

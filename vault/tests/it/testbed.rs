@@ -122,6 +122,62 @@ impl Postgres {
         Postgres { dir, port }
     }
 
+    /// A cluster that asks for passwords: a target. Only its superuser `postgres` comes in without.
+    pub fn target() -> Postgres {
+        let pg = Postgres::start();
+        let rules = "local all postgres trust\nhost all postgres 127.0.0.1/32 trust\nlocal all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n";
+        std::fs::write(pg.dir.path().join("data/pg_hba.conf"), rules).unwrap();
+        pg.sql("postgres", "SELECT pg_reload_conf()");
+        pg.sql(
+            "postgres",
+            "CREATE ROLE orders_admin SUPERUSER LOGIN PASSWORD 'start-password'",
+        );
+        pg.sql("postgres", "CREATE DATABASE orders OWNER orders_admin");
+        pg
+    }
+
+    /// As connectors write it, over the socket.
+    pub fn address(&self) -> String {
+        format!("{}:{}/orders", self.dir.path().display(), self.port)
+    }
+
+    /// Whether this password opens a session, asked of the server itself.
+    pub fn logs_in(&self, role: &str, password: &[u8]) -> bool {
+        use std::os::unix::ffi::OsStrExt;
+        Command::new("psql")
+            .args([
+                "-h",
+                "127.0.0.1",
+                "-p",
+                &self.port.to_string(),
+                "-U",
+                role,
+                "-d",
+                "orders",
+                "-X",
+                "-w",
+                "-c",
+                "SELECT 1",
+            ])
+            .env("PGPASSWORD", std::ffi::OsStr::from_bytes(password))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap()
+            .success()
+    }
+
+    /// Stops it at once, as a crash would.
+    pub fn stop(&self) {
+        let _ = as_server(&bin("pg_ctl"))
+            .args(["-m", "immediate", "-D"])
+            .arg(self.dir.path().join("data"))
+            .arg("stop")
+            .current_dir("/")
+            .stdout(Stdio::null())
+            .status();
+    }
+
     /// The process's shared cluster: for Vitrine's own databases, one each.
     pub fn shared() -> &'static Postgres {
         static SHARED: OnceLock<Postgres> = OnceLock::new();

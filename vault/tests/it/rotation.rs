@@ -1,0 +1,392 @@
+//! Rotation against a real PostgreSQL: the saga, its crashes, and what a thief of the database can make it do.
+
+use std::time::Duration;
+
+use drills::client::{Person, Result as Answer};
+use quorum::ids::{CredentialId, SafeId};
+use quorum::statement::{Pin, SecretKind, TargetPurpose};
+use sqlx::Row;
+
+use crate::app::{House, Under};
+use crate::testbed::Postgres;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Drafts, lets the administrator run the SQL, and asks the approvers of `safe` to bind.
+async fn bind(
+    house: &mut House,
+    pg: &Postgres,
+    safe: SafeId,
+    credential: CredentialId,
+    account: &str,
+) -> Answer<()> {
+    let draft = house
+        .client
+        .draft_target(
+            &house.custodian,
+            credential,
+            &pg.address(),
+            account,
+            Pin::Unix,
+        )
+        .await?;
+    pg.sql("orders", &draft.sql);
+    pg.sql("orders", &draft.sql); // may be run again
+    let shown = house.client.safe(&house.custodian, safe).await?;
+    let target = TargetPurpose {
+        account: account.into(),
+        address: pg.address(),
+        connector: "postgresql".into(),
+        credential,
+        pin: Pin::Unix,
+        target: draft.target,
+    };
+    let filed = house
+        .client
+        .propose_target(
+            &house.custodian,
+            &shown,
+            target,
+            "Its password is kept here from now on.",
+        )
+        .await?;
+    for place in [0, 1] {
+        house
+            .client
+            .approve(&mut house.approvers[place], 0, filed.request)
+            .await?;
+    }
+    Ok(())
+}
+
+/// A house whose credential is the superuser of a real database, rotated once.
+async fn bound(under: Under) -> (House, Postgres) {
+    let pg = Postgres::target();
+    let mut house = House::furnished(under).await;
+    let credential = house
+        .client
+        .add_credential(
+            &house.custodian,
+            house.safe,
+            "orders superuser",
+            SecretKind::Password,
+        )
+        .await
+        .unwrap()
+        .credential;
+    house.credential = credential;
+    let safe = house.safe;
+    bind(&mut house, &pg, safe, credential, "orders_admin")
+        .await
+        .unwrap();
+    house
+        .client
+        .rotate(&house.custodian, credential)
+        .await
+        .unwrap();
+    house
+        .client
+        .rotated(&house.custodian, credential, 0, PATIENCE)
+        .await
+        .unwrap();
+    (house, pg)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p6_what_was_seen_is_rotated_on_both_databases() {
+    for under in [Under::Sqlite, Under::Postgres] {
+        let (mut house, pg) = bound(under).await;
+        assert!(
+            !pg.logs_in("orders_admin", b"start-password"),
+            "the first password still works"
+        );
+        let (release, seen) = house.opened().await;
+        assert!(pg.logs_in("orders_admin", &seen));
+        house
+            .client
+            .check_in(house.engineer.by(), release.filed.request)
+            .await
+            .unwrap();
+        house
+            .client
+            .rotated(&house.custodian, house.credential, 1, PATIENCE)
+            .await
+            .unwrap();
+        assert!(
+            !pg.logs_in("orders_admin", &seen),
+            "the old password is not dead"
+        );
+        let (_, fresh) = house.opened().await;
+        assert!(pg.logs_in("orders_admin", &fresh));
+        assert_eq!(house.app.verify().0, 0);
+        let doctor = house.app.command(&["doctor", "--json"]).output().unwrap();
+        let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+        assert!(said.contains("has what it needs and no more"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p6_killed_between_stage_and_apply() {
+    let (mut house, pg) = bound(Under::Sqlite).await;
+    let mut current = 1;
+    for point in [
+        "rotation.sealed",
+        "rotation.staged",
+        "rotation.set",
+        "rotation.applied",
+        "rotation.proved",
+        "rotation.promoted",
+    ] {
+        house.app.kill();
+        house.app.set("VITRINE_FAULT", point);
+        house.app.serve().await;
+        let _ = house
+            .client
+            .rotate(&house.custodian, house.credential)
+            .await;
+        assert!(house.app.died().await, "{point} was not reached");
+        house.app.set("VITRINE_FAULT", "");
+        house.app.serve().await;
+        // No password is unknown: whatever the target has now is one of the versions that the quorum can open. And it
+        // goes on by itself to one that is proved.
+        let version = house
+            .client
+            .rotated(
+                &house.custodian,
+                house.credential,
+                current,
+                Duration::from_secs(200),
+            )
+            .await
+            .unwrap_or_else(|e| panic!("after {point}: {e}"));
+        current = version.version;
+        let (release, password) = house.opened().await;
+        assert!(
+            pg.logs_in("orders_admin", &password),
+            "after {point} v{current} does not log in"
+        );
+        house
+            .client
+            .check_in(house.engineer.by(), release.filed.request)
+            .await
+            .unwrap();
+        let next = house
+            .client
+            .rotated(&house.custodian, house.credential, current, PATIENCE)
+            .await
+            .unwrap();
+        current = next.version;
+    }
+    assert_eq!(house.app.verify().0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p6_unproved_candidates_stay_openable() {
+    let (mut house, pg) = bound(Under::Sqlite).await;
+    house.app.kill();
+    house.app.set("VITRINE_FAULT", "rotation.applied");
+    house.app.serve().await;
+    let _ = house
+        .client
+        .rotate(&house.custodian, house.credential)
+        .await;
+    assert!(house.app.died().await);
+    // The target is gone as well: the candidate that was applied is the only way in, and nothing can prove it now.
+    house.app.set("VITRINE_FAULT", "");
+    house.app.set("VITRINE_ROTATION_ATTEMPTS", "1");
+    house.app.serve().await;
+    let shown = house
+        .client
+        .credential(&house.engineer, house.credential)
+        .await
+        .unwrap();
+    let candidate = shown
+        .versions
+        .iter()
+        .find(|v| v.version == 2)
+        .expect("the candidate cannot be asked for")
+        .clone();
+    let ask = drills::client::ReleaseAsk::because("The password is v1 or v2.");
+    let release = house
+        .client
+        .ask_release(&house.engineer, 0, &shown, &candidate, &ask)
+        .await
+        .unwrap();
+    house.approve(&release, &[0, 2]).await;
+    let opened = house
+        .client
+        .open(&mut house.engineer, &release)
+        .await
+        .unwrap();
+    assert!(
+        pg.logs_in("orders_admin", opened.plaintext.expose()),
+        "the applied candidate was lost"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p6_a_dead_target_is_retried_a_bounded_number_of_times() {
+    let (mut house, pg) = bound(Under::Sqlite).await;
+    pg.stop();
+    house.app.kill();
+    house.app.set("VITRINE_ROTATION_ATTEMPTS", "2");
+    house.app.serve().await;
+    house
+        .client
+        .rotate(&house.custodian, house.credential)
+        .await
+        .unwrap();
+    let mut stuck = None;
+    for _ in 0..150 {
+        let rotation = house
+            .client
+            .rotation(&house.custodian, house.credential)
+            .await
+            .unwrap()
+            .unwrap();
+        if rotation.stuck {
+            stuck = Some(rotation);
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let stuck = stuck.expect("it goes on for ever");
+    assert_eq!(stuck.attempts, 2);
+    assert!(stuck.words.contains("does not answer"), "{}", stuck.words);
+    // v1 is still what the quorum opens.
+    let (_, password) = house.opened().await;
+    assert_eq!(password.len(), 24);
+    assert_eq!(house.app.verify().0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p1_puppet_safe_same_target() {
+    let (mut house, pg) = bound(Under::Sqlite).await;
+    // A rogue custodian founds a safe of his own and binds the same account there, to have its password rotated into it.
+    let safe = {
+        let mut puppets: Vec<&mut Person> = house.approvers.iter_mut().collect();
+        house
+            .client
+            .found_safe(
+                &house.custodian,
+                &drills::client::NewSafe::drill("Puppets", 2, 3),
+                &mut puppets,
+            )
+            .await
+            .unwrap()
+            .safe
+    };
+    let mine = house
+        .client
+        .add_credential(&house.custodian, safe, "mine now", SecretKind::Password)
+        .await
+        .unwrap()
+        .credential;
+    let refused = bind(&mut house, &pg, safe, mine, "orders_admin")
+        .await
+        .unwrap_err();
+    assert_eq!(refused.status(), Some(409), "{refused}");
+    // Another account of that server is nobody's yet.
+    pg.sql("postgres", "CREATE ROLE reporting LOGIN");
+    bind(&mut house, &pg, safe, mine, "reporting")
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p12_a_target_row_that_was_changed_is_not_followed() {
+    let (house, pg) = bound(Under::Sqlite).await;
+    let other = Postgres::target();
+    let pool = house.app.thief().await;
+    sqlx::query("UPDATE targets SET address = $1")
+        .bind(other.address())
+        .execute(&pool)
+        .await
+        .unwrap();
+    let before: i64 = sqlx::query("SELECT COUNT(*) FROM versions")
+        .fetch_one(&pool)
+        .await
+        .unwrap()
+        .try_get(0)
+        .unwrap();
+    house
+        .client
+        .rotate(&house.custodian, house.credential)
+        .await
+        .unwrap();
+    let late = house
+        .client
+        .rotated(
+            &house.custodian,
+            house.credential,
+            1,
+            Duration::from_secs(10),
+        )
+        .await
+        .unwrap_err();
+    assert!(late.to_string().contains("not what was signed"), "{late}");
+    let after: i64 = sqlx::query("SELECT COUNT(*) FROM versions")
+        .fetch_one(&pool)
+        .await
+        .unwrap()
+        .try_get(0)
+        .unwrap();
+    assert_eq!(
+        before, after,
+        "a value was sealed for a target that nobody signed"
+    );
+    drop(pg);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_login_can_do_three_things_and_no_more() {
+    let (house, pg) = bound(Under::Sqlite).await;
+    pg.sql(
+        "orders",
+        "ALTER ROLE vitrine_rotator PASSWORD 'known-to-this-test'",
+    );
+    let as_login = |sql: &str| {
+        let out = std::process::Command::new("psql")
+            .args([
+                "-h",
+                "127.0.0.1",
+                "-p",
+                &pg.port.to_string(),
+                "-U",
+                "vitrine_rotator",
+                "-d",
+                "orders",
+                "-X",
+                "-w",
+                "-At",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-c",
+                sql,
+            ])
+            .env("PGPASSWORD", "known-to-this-test")
+            .output()
+            .unwrap();
+        out.status.success()
+    };
+    let verifier = "SCRAM-SHA-256$4096:AAAAAAAAAAAAAAAAAAAAAA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    assert!(as_login(&format!(
+        "SELECT vitrine.has_verifier('orders_admin', '{verifier}')"
+    )));
+    for refused in [
+        format!("SELECT vitrine.set_verifier('postgres', '{verifier}')"),
+        format!("SELECT vitrine.has_verifier('postgres', '{verifier}')"),
+        "SELECT vitrine.end_sessions('postgres')".into(),
+        "SELECT vitrine.set_verifier('orders_admin', 'plain password')".into(),
+        "SELECT vitrine.set_verifier('orders_admin', 'md5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa')".into(),
+        "INSERT INTO vitrine.rotated VALUES ('postgres', 'vitrine_rotator')".into(),
+        "SELECT vitrine.listed('orders_admin')".into(),
+        "CREATE TABLE vitrine.x (y int)".into(),
+        "ALTER ROLE orders_admin PASSWORD 'x'".into(),
+        "SELECT rolpassword FROM pg_authid".into(),
+        "CREATE ROLE y".into(),
+    ] {
+        assert!(!as_login(&refused), "the service login could: {refused}");
+    }
+    drop(house);
+}
