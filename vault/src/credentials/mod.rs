@@ -1,6 +1,7 @@
 //! Credentials and their versions: sealing needs no quorum, reading does.
 
 pub mod seal;
+pub mod site;
 pub mod store;
 pub mod view;
 pub mod web;
@@ -120,6 +121,14 @@ pub async fn find(app: &App, text: &str) -> Result<Vec<Shown>> {
     list.sort_by_key(|c| !crate::people::fold(&c.name).starts_with(&wanted));
     list.truncate(50);
     Ok(list)
+}
+
+/// How many credentials there are.
+pub async fn count(app: &App) -> Result<u64> {
+    let row = sqlx::query("SELECT COUNT(*) FROM credentials")
+        .fetch_one(&app.ledger.db().pool)
+        .await?;
+    seq(row.try_get(0)?)
 }
 
 /// One credential.

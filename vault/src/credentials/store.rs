@@ -266,17 +266,71 @@ pub async fn target_of<'e>(
         .bind(credential.to_string())
         .fetch_optional(e)
         .await?;
-    row.map(|r| {
-        Ok(ShownTarget {
-            target: r.try_get(0)?,
-            connector: r.try_get(1)?,
-            address: r.try_get(2)?,
-            account: r.try_get(3)?,
-            pin: r.try_get(4)?,
-            live: r.try_get::<i64, _>(5)? != 0,
-        })
+    row.as_ref().map(shown_target).transpose()
+}
+
+/// One target, bound or not.
+pub async fn target_by_id<'e>(
+    e: impl Executor<'e, Database = Any>,
+    target: TargetId,
+) -> Result<Option<ShownTarget>> {
+    let row = sqlx::query(
+        "SELECT target, connector, address, account, pin, live FROM targets WHERE target = $1",
+    )
+    .bind(target.to_string())
+    .fetch_optional(e)
+    .await?;
+    row.as_ref().map(shown_target).transpose()
+}
+
+fn shown_target(r: &sqlx::any::AnyRow) -> Result<ShownTarget> {
+    Ok(ShownTarget {
+        target: r.try_get(0)?,
+        connector: r.try_get(1)?,
+        address: r.try_get(2)?,
+        account: r.try_get(3)?,
+        pin: r.try_get(4)?,
+        live: r.try_get::<i64, _>(5)? != 0,
     })
-    .transpose()
+}
+
+/// One line of a credential's history of versions.
+pub struct VersionLine {
+    /// Number.
+    pub version: u64,
+    /// `generated`, `imported`, `resealed`.
+    pub origin: String,
+    /// Roster epoch that it is sealed to.
+    pub epoch: u64,
+    /// State word.
+    pub state: String,
+    /// When sealed.
+    pub sealed_at: i64,
+    /// Entry of the sealing.
+    pub seq: u64,
+}
+
+/// Every sealed version, newest first; the superseded ones too.
+pub async fn versions<'e>(
+    e: impl Executor<'e, Database = Any>,
+    credential: CredentialId,
+) -> Result<Vec<VersionLine>> {
+    let rows = sqlx::query("SELECT version, origin, epoch, state, sealed_at, seq FROM versions WHERE credential = $1 AND seq IS NOT NULL ORDER BY version DESC")
+        .bind(credential.to_string())
+        .fetch_all(e)
+        .await?;
+    rows.iter()
+        .map(|r| {
+            Ok(VersionLine {
+                version: seq(r.try_get(0)?)?,
+                origin: r.try_get(1)?,
+                epoch: seq(r.try_get(2)?)?,
+                state: r.try_get(3)?,
+                sealed_at: r.try_get(4)?,
+                seq: seq(r.try_get(5)?)?,
+            })
+        })
+        .collect()
 }
 
 /// Share envelopes of a version.

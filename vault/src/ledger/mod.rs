@@ -11,6 +11,7 @@
 pub mod anchor;
 pub mod checkpoints;
 pub mod proofs;
+pub mod site;
 pub mod view;
 pub mod web;
 mod writer;

@@ -2,6 +2,7 @@
 
 pub mod attestation;
 pub mod sessions;
+pub mod site;
 pub mod store;
 pub mod view;
 pub mod web;

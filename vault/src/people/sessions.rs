@@ -71,6 +71,17 @@ pub struct Session {
     pub seen: i64,
 }
 
+impl Session {
+    /// Not over by its idle time, or by a terminal's longest.
+    pub fn live(&self, now: i64) -> bool {
+        if self.terminal {
+            now < self.created + TERMINAL
+        } else {
+            now < self.seen + IDLE
+        }
+    }
+}
+
 /// What a pre-session was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -161,12 +172,7 @@ pub async fn of(ledger: &Ledger, token: &Token) -> Result<Option<Session>> {
         .await?;
     let Some(row) = row else { return Ok(None) };
     let s = read(&row)?;
-    let over = if s.terminal {
-        s.created + TERMINAL <= now
-    } else {
-        s.seen + IDLE <= now
-    };
-    if over {
+    if !s.live(now) {
         return Ok(None);
     }
     if now - s.seen > 60 * SECOND {

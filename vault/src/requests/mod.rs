@@ -7,6 +7,7 @@ pub mod live;
 pub mod poll;
 pub mod release;
 pub mod settle;
+pub mod site;
 pub mod store;
 pub mod view;
 pub mod web;

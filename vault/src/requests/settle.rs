@@ -102,7 +102,10 @@ async fn is_ready(
 }
 
 /// Keys that must accept: all of them at a founding, else those that the roster in force does not name.
-fn newly_named(purpose: &RosterPurpose, rosters: Option<&Rosters>) -> BTreeSet<AuthenticatorId> {
+pub(super) fn newly_named(
+    purpose: &RosterPurpose,
+    rosters: Option<&Rosters>,
+) -> BTreeSet<AuthenticatorId> {
     let old: BTreeSet<AuthenticatorId> = rosters
         .iter()
         .flat_map(|r| r.in_force.approvers())

@@ -132,6 +132,37 @@ pub async fn newest<'e>(e: impl Executor<'e, Database = Any>, limit: i64) -> Res
     rows.iter().map(read).collect()
 }
 
+/// Requests filed before the entry `seq`, newest first.
+pub async fn before<'e>(
+    e: impl Executor<'e, Database = Any>,
+    seq: i64,
+    limit: i64,
+) -> Result<Vec<Filed>> {
+    let rows = sqlx::query(sql!(REQUEST, " WHERE seq < $1 ORDER BY seq DESC LIMIT $2"))
+        .bind(seq)
+        .bind(limit)
+        .fetch_all(e)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Releases that are open, or were closed after `time`; newest first.
+pub async fn releases_since<'e>(
+    e: impl Executor<'e, Database = Any>,
+    time: i64,
+    limit: i64,
+) -> Result<Vec<Filed>> {
+    let rows = sqlx::query(sql!(
+        REQUEST,
+        " WHERE purpose = 'release' AND (state = 'open' OR state = 'closed' AND closed > $1) ORDER BY opened_at DESC LIMIT $2"
+    ))
+    .bind(time)
+    .bind(limit)
+    .fetch_all(e)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
 /// Requests that still wait, or are open.
 pub async fn live<'e>(e: impl Executor<'e, Database = Any>) -> Result<Vec<Filed>> {
     let rows = sqlx::query(sql!(

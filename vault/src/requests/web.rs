@@ -80,7 +80,7 @@ pub async fn watcher(req: &HttpRequest, filed: &Filed) -> Result<Watcher> {
 }
 
 /// Only the requester, by session or by the terminal that filed.
-async fn requester(req: &HttpRequest, filed: &Filed) -> Result<()> {
+pub(super) async fn requester(req: &HttpRequest, filed: &Filed) -> Result<()> {
     match watcher(req, filed).await? {
         Watcher::Terminal => Ok(()),
         Watcher::Person(p) if p.user == filed.requester => Ok(()),

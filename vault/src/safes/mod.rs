@@ -1,6 +1,7 @@
 //! Safes: founding and changing rosters, margins. Rules that need rows but no HTTP.
 
 pub mod rosters;
+pub mod site;
 pub mod store;
 pub mod view;
 pub mod web;

@@ -1,0 +1,329 @@
+//! Pages of safes.
+
+use actix_web::{HttpResponse, web};
+use quorum::ids::SafeId;
+use quorum::statement::Purpose;
+
+use super::store::{self, Safe};
+use super::view;
+use super::web::{Shown, shown};
+use crate::app::App;
+use crate::credentials;
+use crate::error::{Error, Result};
+use crate::http::page;
+use crate::pages::{
+    Chip, Clock, Fact, Link, Mark, Notice, Pips, Tab, Tone, When, capital, duration, number,
+};
+use crate::people::site::history;
+use crate::people::{fold, store as people};
+use crate::requests::store as requests;
+use crate::site::{desk, id, small};
+use crate::who::{Custodian, Person};
+
+/// The domain's pages.
+pub fn routes(cfg: &mut web::ServiceConfig) {
+    cfg.route("/safes", web::get().to(list))
+        .route("/safes/new", web::get().to(found))
+        .route("/safes/{id}", web::get().to(show))
+        .route("/safes/{id}/roster", web::get().to(change));
+}
+
+/// The safe of a path.
+pub async fn find(app: &App, text: &str) -> Result<Safe> {
+    let safe: SafeId = id(text, "safe")?;
+    store::by_id(&app.ledger.db().pool, safe)
+        .await?
+        .ok_or_else(|| Error::missing("safe"))
+}
+
+/// A safe's margin, drawn.
+pub fn pips(safe: &Shown) -> Pips {
+    Pips {
+        need: small(safe.m),
+        can: small(safe.approvers.iter().filter(|a| a.can_sign).count()),
+        all: small(safe.n),
+    }
+}
+
+fn chip(margin: i64) -> Chip {
+    match margin {
+        ..0 => Chip::new(Mark::Failed, "Blocked"),
+        0 => Chip::new(Mark::Attention, "Margin 0"),
+        _ => Chip::new(Mark::Signed, "Quorum alive"),
+    }
+}
+
+async fn list(app: web::Data<App>, who: Person) -> Result<HttpResponse> {
+    let pool = &app.ledger.db().pool;
+    let mut rows = Vec::new();
+    let mut all = store::all(pool).await?;
+    all.sort_by_key(|s| fold(&s.name));
+    for safe in &all {
+        let seen = shown(&app, safe).await?;
+        rows.push(view::Row {
+            href: format!("/safes/{}", seen.safe),
+            drill: seen.drill,
+            credentials: small(seen.credentials.len()),
+            pips: pips(&seen),
+            chip: chip(seen.margin),
+            name: seen.name,
+        });
+    }
+    let mut founding = Vec::new();
+    for filed in requests::live(pool).await? {
+        if let Purpose::Roster(r) = filed.asked()?.purpose
+            && r.new.epoch == 1
+        {
+            founding.push(Link {
+                href: format!("/requests/{}", filed.request),
+                text: format!("{} is being founded", r.new.name),
+            });
+        }
+    }
+    page(&view::List {
+        desk: desk(&app, &who, Tab::Safes, "Safes"),
+        rows,
+        founding,
+    })
+}
+
+async fn show(app: web::Data<App>, who: Person, path: web::Path<String>) -> Result<HttpResponse> {
+    let safe = find(&app, &path).await?;
+    let seen = shown(&app, &safe).await?;
+    let now = app.ledger.clock().now();
+    let mut chips = vec![
+        chip(seen.margin),
+        Chip::new(Mark::Plain, format!("{} of {} must sign", seen.m, seen.n)),
+    ];
+    if let Some(at) = safe.drilled_at {
+        chips.push(Chip::new(
+            Mark::Signed,
+            format!("Drilled {}", When(at).ago(now)),
+        ));
+    }
+    page(&view::Show {
+        desk: desk(&app, &who, Tab::Safes, seen.name.clone()),
+        safe: seen.safe.clone(),
+        name: seen.name.clone(),
+        epoch: small(seen.epoch),
+        drill: seen.drill,
+        chips,
+        pips: pips(&seen),
+        approvers: seen
+            .approvers
+            .iter()
+            .map(|a| approver(a, seen.drill))
+            .collect(),
+        credentials: seen
+            .credentials
+            .iter()
+            .map(|c| credential(c, now))
+            .collect(),
+        policy: policy(&seen),
+        change: waiting_change(&app, safe.safe).await?,
+        notices: notices(&app, &safe, &seen).await?,
+        history: history(&app, &seen.safe, 6).await?,
+    })
+}
+
+fn approver(a: &super::web::Approver, drill: bool) -> view::Approver {
+    view::Approver {
+        href: format!("/people/{}", a.user),
+        name: a.name.clone(),
+        keys: small(a.keys),
+        proved: a.proved_at.map(When),
+        chip: match a.keys {
+            0 => Chip::new(Mark::Failed, "Cannot sign"),
+            1 if !drill => Chip::new(Mark::Attention, "One key left"),
+            _ => Chip::new(Mark::Signed, "Can sign"),
+        },
+    }
+}
+
+fn credential(c: &credentials::Shown, now: i64) -> view::Credential {
+    let changed = match &c.target {
+        Some(t) if t.live => "rotates at the database",
+        _ => "changed by hand",
+    };
+    let version = c.versions.first().map_or_else(
+        || "none yet".to_owned(),
+        |v| match (now - v.sealed_at) / crate::clock::DAY {
+            0 => format!("{} since today", v.version),
+            1 => format!("{} for 1 day", v.version),
+            d => format!("{} for {d} days", v.version),
+        },
+    );
+    view::Credential {
+        href: format!("/safes/{}/credentials/{}", c.safe, c.credential),
+        credential: c.credential.clone(),
+        name: c.name.clone(),
+        kind: format!("{} · {changed}", c.kind),
+        version,
+        chip: state_chip(c, now),
+        holder: c
+            .held_until
+            .and(c.held_by.as_ref())
+            .map(|name| format!("held by {name}")),
+        askable: !c.versions.is_empty(),
+    }
+}
+
+/// A credential's state, as one chip.
+pub fn state_chip(c: &credentials::Shown, now: i64) -> Chip {
+    match c.state.as_str() {
+        "open" => Chip::new(
+            Mark::Open,
+            c.held_until.map_or_else(
+                || "Open".to_owned(),
+                |until| format!("Open, {}", Clock::new(now, until, 0, "").short()),
+            ),
+        ),
+        "waiting" => Chip::new(Mark::Waiting, "Asked for"),
+        "rotating" => Chip::new(Mark::Reading, "Being changed"),
+        "stuck" => Chip::new(Mark::Attention, "Needs a person"),
+        "empty" => Chip::new(Mark::Waiting, "Nothing sealed"),
+        _ => Chip::new(Mark::Sealed, "Sealed"),
+    }
+}
+
+fn policy(safe: &Shown) -> Vec<Fact> {
+    vec![
+        Fact::new("Signatures", format!("{} of {}", safe.m, safe.n)),
+        Fact::new("To sign", duration(small(safe.request_life_s))),
+        Fact::new("Held at most", duration(small(safe.grant_life_s))),
+        Fact::new(
+            "To deny",
+            match safe.denials {
+                1 => "one denial ends a request".to_owned(),
+                n => format!("{n} denials end a request"),
+            },
+        ),
+    ]
+}
+
+async fn waiting_change(app: &App, safe: SafeId) -> Result<Option<Link>> {
+    for filed in requests::live(&app.ledger.db().pool).await? {
+        if filed.safe == safe && matches!(filed.asked()?.purpose, Purpose::Roster(_)) {
+            return Ok(Some(Link {
+                href: format!("/requests/{}", filed.request),
+                text: "A change waits for signatures".into(),
+            }));
+        }
+    }
+    Ok(None)
+}
+
+/// What needs a person, beyond the margin.
+async fn notices(app: &App, safe: &Safe, seen: &Shown) -> Result<Vec<Notice>> {
+    let mut list = Vec::new();
+    let roster = app.rosters.of(&app.ledger, safe.safe, safe.epoch).await?;
+    let mut unnamed = Vec::new();
+    for a in roster.approvers() {
+        let keys = people::keys_of(&app.ledger.db().pool, a.user).await?;
+        let fits =
+            |k: &people::Key| k.live() && k.share_key.is_some() && (safe.drill || !k.software);
+        let named = |k: &people::Key| {
+            a.authenticators
+                .iter()
+                .any(|r| r.authenticator == k.authenticator)
+        };
+        if keys.iter().any(|k| fits(k) && !named(k)) {
+            unnamed.push(a.name.clone());
+        }
+    }
+    if !unnamed.is_empty() {
+        list.push(Notice {
+            tone: Tone::Advice,
+            title: format!("{} can sign with a further key", crate::pages::and(&unnamed)),
+            text: "It holds no share yet. The next change of the roster names it; until then it does not count.".into(),
+        });
+    }
+    let old = seen
+        .credentials
+        .iter()
+        .filter(|c| c.versions.iter().any(|v| v.epoch < seen.epoch))
+        .count();
+    if old > 0 {
+        let (subject, verb) = if old == 1 {
+            ("credential".to_owned(), "is")
+        } else {
+            ("credentials".to_owned(), "are")
+        };
+        list.push(Notice {
+            tone: Tone::Attention,
+            title: format!("{} {subject} {verb} sealed for an earlier roster", capital(&number(small(old)))),
+            text: "Who is on both rosters opens it. Change it at its target or import it anew, and today’s roster alone does.".into(),
+        });
+    }
+    Ok(list)
+}
+
+async fn candidates(app: &App, chosen: &[String]) -> Result<Vec<view::Candidate>> {
+    let pool = &app.ledger.db().pool;
+    let mut list = Vec::new();
+    for u in people::users(pool).await? {
+        if !u.roles.iter().any(|r| r == "approver") || u.invitation.is_some() {
+            continue;
+        }
+        let keys: Vec<people::Key> = people::keys_of(pool, u.user)
+            .await?
+            .into_iter()
+            .filter(|k| k.live() && k.share_key.is_some())
+            .collect();
+        list.push(view::Candidate {
+            chosen: chosen.contains(&u.user.to_string()),
+            user: u.user.to_string(),
+            name: u.name,
+            software: small(keys.iter().filter(|k| k.software).count()),
+            authenticators: keys.iter().map(|k| k.authenticator.to_string()).collect(),
+        });
+    }
+    list.sort_by_key(|c| fold(&c.name));
+    Ok(list)
+}
+
+async fn found(app: web::Data<App>, who: Custodian) -> Result<HttpResponse> {
+    page(&view::Roster {
+        desk: desk(&app, &who, Tab::Safes, "Found a safe"),
+        safe: None,
+        previous: None,
+        epoch: 1,
+        name: String::new(),
+        m: 2,
+        denials: 1,
+        request_life_s: 1800,
+        grant_life_s: 3600,
+        drill: false,
+        keys_drill: app.config.keys.drill,
+        candidates: candidates(&app, &[]).await?,
+    })
+}
+
+async fn change(
+    app: web::Data<App>,
+    who: Custodian,
+    path: web::Path<String>,
+) -> Result<HttpResponse> {
+    let safe = find(&app, &path).await?;
+    let seen = shown(&app, &safe).await?;
+    let named: Vec<String> = seen.approvers.iter().map(|a| a.user.clone()).collect();
+    page(&view::Roster {
+        desk: desk(
+            &app,
+            &who,
+            Tab::Safes,
+            format!("Change who opens {}", seen.name),
+        ),
+        safe: Some(seen.safe.clone()),
+        previous: Some(seen.roster.clone()),
+        epoch: small(seen.epoch.saturating_add(1)),
+        name: seen.name.clone(),
+        m: small(seen.m),
+        denials: small(seen.denials),
+        request_life_s: small(seen.request_life_s),
+        grant_life_s: small(seen.grant_life_s),
+        drill: seen.drill,
+        keys_drill: app.config.keys.drill,
+        candidates: candidates(&app, &named).await?,
+    })
+}
