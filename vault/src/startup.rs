@@ -29,7 +29,7 @@ use crate::people::store::{self as people, User};
 
 /// The pages' scripts, styles and fonts, bundled before the build.
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/../target/web"]
+#[folder = "../target/web"]
 #[allow_missing = true]
 struct Assets;
 
