@@ -194,7 +194,20 @@ async fn logout(app: web::Data<App>, who: Person) -> Result<HttpResponse> {
         .json(json!({})))
 }
 
-async fn prove_start(app: web::Data<App>, who: Person) -> Result<HttpResponse> {
+/// A nonce for a touch that only reads the PRF. While a key is being enrolled its pre-session stays as it is:
+/// the statement never comes here, and what proves the key is the box that it opens.
+async fn prove_start(app: web::Data<App>, req: HttpRequest) -> Result<HttpResponse> {
+    if let Some(pre) = req
+        .cookie(crate::who::PRE_COOKIE)
+        .and_then(|c| Token::from_text(c.value()))
+    {
+        for purpose in [Purpose::Join, Purpose::Key] {
+            if sessions::peek(&app.ledger, &pre, purpose).await.is_ok() {
+                return ok(json!({ "nonce": b64::encode(&sessions::random()?) }));
+            }
+        }
+    }
+    let who = crate::who::person(&req).await?;
     let (token, nonce) = sessions::prepare(&app.ledger, Purpose::Prove, Some(who.user)).await?;
     Ok(HttpResponse::Ok()
         .cookie(http::pre_cookie(&token))
