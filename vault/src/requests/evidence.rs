@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use quorum::ids::TargetId;
 use quorum::statement::Purpose;
 use serde_json::json;
 use sqlx::Row;
@@ -73,21 +74,21 @@ pub async fn evidence(
         }
         _ => None,
     };
-    if let Some(target) = target {
-        let row = sqlx::query("SELECT seq FROM targets WHERE target = $1")
-            .bind(target.to_string())
-            .fetch_optional(pool)
-            .await?;
-        if let Some(place) = row
-            .map(|r| r.try_get::<Option<i64>, _>(0))
-            .transpose()?
-            .flatten()
-        {
-            roles.insert("target".into(), json!(places.add(seq(place)?)));
-        }
-    }
-    let (invited, enrolled, revoked) = about(app, filed, &mut places).await?;
     let said = store::said(pool, filed.request).await?;
+    let mut subjects: BTreeSet<String> = said.iter().map(|s| s.user.to_string()).collect();
+    subjects.insert(filed.requester.to_string());
+    if let Some((set, bound)) = match target {
+        Some(target) => binding(app, target).await?,
+        None => None,
+    } {
+        roles.insert("target".into(), json!(places.add(set)));
+        roles.insert("target_request".into(), json!(places.add(bound.seq)));
+        subjects.insert(bound.requester.to_string());
+    }
+    if let Purpose::Roster(r) = &asked.purpose {
+        subjects.extend(r.new.approvers.iter().map(|a| a.user.to_string()));
+    }
+    let (invited, enrolled, revoked) = about(app, subjects, &mut places).await?;
     let decisions: Vec<u64> = said.iter().map(|s| places.add(s.seq)).collect();
     roles.insert("invited".into(), json!(invited));
     roles.insert("enrolled".into(), json!(enrolled));
@@ -111,39 +112,50 @@ pub async fn evidence(
     }))
 }
 
-/// Entries about the requester and the keys that filed and decided: who let them in, and what became of them.
+/// The `target.set` of a target, and the request that it was bound by.
+async fn binding(app: &App, target: TargetId) -> Result<Option<(u64, Filed)>> {
+    let pool = &app.ledger.db().pool;
+    let row = sqlx::query(
+        "SELECT e.seq, e.bytes FROM targets t JOIN ledger_entries e ON e.seq = t.seq WHERE t.target = $1",
+    )
+    .bind(target.to_string())
+    .fetch_optional(pool)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let entry: serde_json::Value =
+        serde_json::from_slice(&row.try_get::<Vec<u8>, _>(1)?).map_err(Error::internal)?;
+    let request = entry
+        .pointer("/data/request")
+        .and_then(|r| r.as_str())
+        .ok_or_else(|| rosters::unproved("a target names no request"))?;
+    let bound = store::by_id(pool, people::id(request)?).await?;
+    Ok(Some((seq(row.try_get(0)?)?, bound)))
+}
+
+/// Invitations, enrolments and ends of the keys of `subjects`, and of whoever let them in, back to the first custodian.
 async fn about(
     app: &App,
-    filed: &Filed,
+    subjects: BTreeSet<String>,
     places: &mut Places,
 ) -> Result<(Vec<u64>, Vec<u64>, Vec<u64>)> {
     let pool = &app.ledger.db().pool;
-    let mut subjects = vec![filed.requester.to_string()];
-    for s in store::said(pool, filed.request).await? {
-        subjects.push(s.user.to_string());
-    }
-    // Whoever invited the requester is named to the approver, so their own enrolment goes along.
-    let inviter = sqlx::query(
-        "SELECT e.actor FROM ledger_links l JOIN ledger_entries e ON e.seq = l.seq WHERE l.subject = $1 AND e.event = 'person.invited'",
-    )
-    .bind(filed.requester.to_string())
-    .fetch_optional(pool)
-    .await?;
-    if let Some(row) = inviter {
-        subjects.push(row.try_get(0)?);
-    }
-    subjects.sort();
-    subjects.dedup();
+    let (mut waiting, mut done) = (Vec::from_iter(subjects), BTreeSet::new());
     let (mut invited, mut enrolled, mut revoked) = (Vec::new(), Vec::new(), Vec::new());
-    for subject in subjects {
-        let rows = sqlx::query("SELECT e.seq, e.event FROM ledger_links l JOIN ledger_entries e ON e.seq = l.seq WHERE l.subject = $1 ORDER BY e.seq")
+    while let Some(subject) = waiting.pop() {
+        if !done.insert(subject.clone()) {
+            continue;
+        }
+        let rows = sqlx::query("SELECT e.seq, e.event, e.actor FROM ledger_links l JOIN ledger_entries e ON e.seq = l.seq WHERE l.subject = $1 ORDER BY e.seq")
             .bind(subject)
             .fetch_all(pool)
             .await?;
         for row in rows {
             let place = seq(row.try_get(0)?)?;
             match row.try_get::<String, _>(1)?.as_str() {
-                "person.invited" => invited.push(places.add(place)),
+                "person.invited" => {
+                    invited.push(places.add(place));
+                    waiting.extend(Some(row.try_get::<String, _>(2)?).filter(|a| a != "system"));
+                }
                 "authenticator.enrolled" => enrolled.push(places.add(place)),
                 e if e.starts_with("authenticator.") => revoked.push(places.add(place)),
                 _ => {}
