@@ -211,11 +211,7 @@ pub async fn counting_now(
     said: &[Said],
 ) -> Result<Vec<u64>> {
     let Some(rosters) = rosters_of(app, filed, asked).await? else {
-        return Ok(said
-            .iter()
-            .filter(|s| s.decision == "accept")
-            .map(|s| s.seq)
-            .collect());
+        return Ok(accepted_in_full(asked, said));
     };
     let mut conn = app.ledger.db().pool.acquire().await?;
     let lives = lives(&mut conn, filed, said).await?;
@@ -237,6 +233,27 @@ pub async fn counting_now(
         at,
     )
     .counting)
+}
+
+/// For everybody named whose keys have all accepted, the last of those acceptances.
+fn accepted_in_full(asked: &Asked, said: &[Said]) -> Vec<u64> {
+    let Purpose::Roster(purpose) = &asked.purpose else {
+        return Vec::new();
+    };
+    let by = |key: &AuthenticatorId| {
+        said.iter()
+            .find(|s| s.decision == "accept" && s.authenticator == *key)
+            .map(|s| s.seq)
+    };
+    purpose
+        .new
+        .approvers
+        .iter()
+        .filter_map(|a| {
+            let seqs: Option<Vec<u64>> = a.authenticators.iter().map(by).collect();
+            seqs?.into_iter().max()
+        })
+        .collect()
 }
 
 /// A decision as sent.
