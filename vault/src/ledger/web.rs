@@ -83,7 +83,7 @@ pub struct Line {
     pub leaf: String,
 }
 
-/// Lines before `before`, newest first; `q` is an id, an event's beginning, a request code or a seq.
+/// Lines before `before`, newest first; `q` is an id, a name, an event's beginning, a request code or a seq.
 pub async fn lines(app: &App, before: Option<u64>, limit: u32, q: &str) -> Result<Vec<Line>> {
     let pool = &app.ledger.db().pool;
     let before = at(before.unwrap_or(u64::MAX >> 1));
@@ -112,6 +112,21 @@ pub async fn lines(app: &App, before: Option<u64>, limit: u32, q: &str) -> Resul
             .bind(limit)
             .fetch_all(pool)
             .await?
+    } else if let Some(ids) = named(app, q).await? {
+        // Ids are of our own rows and hold nothing but hex digits and dashes.
+        let ids = ids
+            .iter()
+            .map(|id| format!("'{id}'"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let among = format!(
+            " WHERE e.seq IN (SELECT l.seq FROM ledger_links l WHERE l.subject IN ({ids})) AND e.seq < $1 ORDER BY e.seq DESC LIMIT $2"
+        );
+        sqlx::query(people::sql!(WHAT, among.as_str()))
+            .bind(before)
+            .bind(limit)
+            .fetch_all(pool)
+            .await?
     } else {
         sqlx::query(people::sql!(
             WHAT,
@@ -125,6 +140,25 @@ pub async fn lines(app: &App, before: Option<u64>, limit: u32, q: &str) -> Resul
     };
     let names = Names::load(app).await?;
     rows.iter().map(|r| line(r, &names)).collect()
+}
+
+/// Ids of people, safes and credentials whose name holds `q`; none where `q` is empty or reads like an event.
+async fn named(app: &App, q: &str) -> Result<Option<Vec<String>>> {
+    let wanted = crate::people::fold(q);
+    if wanted.is_empty() || wanted.contains('.') {
+        return Ok(None);
+    }
+    let mut ids: Vec<String> = Names::load(app)
+        .await?
+        .all
+        .into_iter()
+        .filter(|(_, name)| crate::people::fold(name).contains(&wanted))
+        .map(|(id, _)| id)
+        .filter(|id| id.len() == 36 && id.chars().all(|c| c.is_ascii_hexdigit() || c == '-'))
+        .collect();
+    ids.sort();
+    ids.truncate(100);
+    Ok((!ids.is_empty()).then_some(ids))
 }
 
 /// Names for ids, for words.
