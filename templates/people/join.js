@@ -95,6 +95,8 @@ $('enrol').addEventListener('submit', async (event) => {
 $('later').addEventListener('click', () => { stage = 3; at(3); });
 $('print').addEventListener('click', () => print());
 
+// Another invitation pasted into the same page begins anew.
+addEventListener('hashchange', () => { if (location.hash.length > 40) location.reload(); });
 if (location.hash.length > 1) {
   $('token').value = location.hash.slice(1);
   acting(null, () => read(location.hash));

@@ -2,6 +2,8 @@ import { admitTerminal, terminalLink } from '../lib/terminal.js';
 import { $, begin, client, fill, refuse, show, submits } from '../page/page.js';
 
 begin();
+// Another link pasted into the same page is another page.
+addEventListener('hashchange', () => { if (/[&=]/.test(location.hash)) location.reload(); });
 try {
   const link = terminalLink(location.hash);
   fill('label', link.label || 'no name given');

@@ -28,6 +28,8 @@ async function read() {
 }
 
 begin();
+// Another link pasted into the same page is another page.
+addEventListener('hashchange', () => { if (/[&=]/.test(location.hash)) location.reload(); });
 read().then(({ link, credential }) => {
   submits($('ask'), async () => {
     progress('Touch your key now.');
@@ -41,6 +43,11 @@ read().then(({ link, credential }) => {
     $('headline').focus();
   });
 }, (error) => {
+  if (error.status === 401) {
+    // The fragment comes along, and the sign-in page gives it back.
+    location.replace(`/sign-in?to=${encodeURIComponent(location.pathname)}${location.hash}`);
+    return;
+  }
   $('headline').textContent = 'Nothing was asked';
   refuse(error);
 });
