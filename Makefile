@@ -82,7 +82,7 @@ target/corpus/made: $(FORGE) target/tools/installed.txt
 
 # In a real Chromium, after the rust tests have built the program.
 browser-test: program
-	@if [ -d vault/tests/browser ]; then .ci/need softhsm postgres chromium && set -x && VITRINE=$(abspath $(VITRINE)) node --test vault/tests/browser; fi
+	@if [ -d vault/tests/browser ]; then .ci/need softhsm postgres chromium && set -x && VITRINE=$(abspath $(VITRINE)) node --test vault/tests/browser/*.test.js; fi
 
 # --- check
 

@@ -1,0 +1,70 @@
+// A Vitrine of its own for a test: a fresh data directory, SoftHSM tokens, plain HTTP on a free loopback port.
+// The program is VITRINE_BIN, or VITRINE, or target/debug/vitrine.
+
+import { execFile, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
+const program = path.resolve(root, process.env.VITRINE_BIN ?? process.env.VITRINE ?? 'target/debug/vitrine');
+
+/** Where a picture or another output of the tests goes. */
+export const out = (...parts) => path.join(root, ...parts);
+
+async function freePort() {
+  const server = createServer();
+  await new Promise((done) => { server.listen(0, '127.0.0.1', done); });
+  const { port } = server.address();
+  await new Promise((done) => { server.close(done); });
+  return port;
+}
+
+async function until(what, ms, look) {
+  const end = Date.now() + ms;
+  for (;;) {
+    if (await look()) return;
+    if (Date.now() > end) throw new Error(`${what}: not within ${ms} ms`);
+    await new Promise((done) => { setTimeout(done, 100); });
+  }
+}
+
+/**
+ * Founds and serves.
+ * @param {{custodian?: string, env?: Record<string, string>}} [options]
+ * @returns {Promise<{origin: string, ledger: string, invitation: string, log: () => string, stop: () => Promise<void>}>}
+ */
+export async function founded({ custodian = 'Helga Brandt', env = {} } = {}) {
+  const data = await mkdtemp(path.join(tmpdir(), 'vitrine-pages-'));
+  const port = await freePort();
+  const origin = `http://localhost:${port}`;
+  const environment = { ...process.env, VITRINE_DATA: data, VITRINE_SERVER_LISTEN: `127.0.0.1:${port}`, VITRINE_KEYS_DRILL: 'true', ...env };
+  const { stdout } = await promisify(execFile)(program, ['--json', 'init', '--origin', origin, '--custodian', custodian], { env: environment });
+  const { ledger, invitation } = JSON.parse(stdout);
+  const child = spawn(program, ['serve'], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  let over = null;
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => { said += part; });
+  child.on('exit', (code, signal) => { over = code ?? signal; });
+  const stop = async () => {
+    if (over === null) {
+      const gone = new Promise((done) => { child.on('exit', done); });
+      child.kill('SIGTERM');
+      await gone;
+    }
+    await rm(data, { recursive: true, force: true });
+  };
+  try {
+    await until('ready', 30_000, async () => {
+      if (over !== null) throw new Error(`vitrine serve ended with ${over}:\n${said}`);
+      return (await fetch(`${origin}/readyz`).catch(() => null))?.ok;
+    });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { origin, ledger, invitation, log: () => said, stop };
+}
