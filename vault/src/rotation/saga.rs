@@ -17,7 +17,7 @@ use super::targets::{self, Target};
 use crate::app::App;
 use crate::clock::SECOND;
 use crate::connectors::postgres::{self, Login};
-use crate::connectors::scram;
+use crate::connectors::{TargetError, scram};
 use crate::convert::Audited;
 use crate::credentials::{seal, store as credentials};
 use crate::error::{Error, Result};
@@ -182,6 +182,25 @@ async fn apply_and_prove(
     let fresh = postgres::connect(&place, &login, targets::deadline(app))
         .await
         .map_err(|e| format!("applied, and the new password does not log in: {e}"))?;
+    // A server that lets anybody in would "prove" any password: a wrong one must be refused.
+    let wrong = Login {
+        name: &target.account,
+        password: b"not-the-password-of-this-role",
+    };
+    match postgres::connect(&place, &wrong, targets::deadline(app)).await {
+        Err(TargetError::LoginRefused(_)) => {}
+        Ok(_) => {
+            return Err(
+                "applied, and the target lets this role in with any password: mend its pg_hba.conf"
+                    .into(),
+            );
+        }
+        Err(e) => {
+            return Err(format!(
+                "applied, and a wrong password could not be tried: {e}"
+            ));
+        }
+    }
     let who = fresh.whoami().await.map_err(|e| e.to_string())?;
     drop(fresh);
     let holds = session
@@ -307,6 +326,7 @@ async fn retry(app: &App, row: &Row, words: String) -> Result<()> {
 
 /// What comes after a try that failed: (state, words, tries, when).
 fn plan(app: &App, row: &Row, observed: &str) -> (&'static str, String, i64, i64) {
+    let observed = observed.trim_end_matches('.');
     let (now, rules, attempts) = (
         app.ledger.clock().now(),
         &app.config.rotation,

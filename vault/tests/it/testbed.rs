@@ -179,6 +179,7 @@ impl Postgres {
     }
 
     /// The process's shared cluster: for Vitrine's own databases, one each.
+    #[allow(clippy::zombie_processes)] // the watcher outlives this process on purpose
     pub fn shared() -> &'static Postgres {
         static SHARED: OnceLock<Postgres> = OnceLock::new();
         SHARED.get_or_init(|| {
