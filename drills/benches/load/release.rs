@@ -1,0 +1,150 @@
+//! From the last approval to the plaintext, and its parts one by one.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use quorum::Hash;
+use quorum::assertion::{self, PublicKey};
+use quorum::secret::{Envelope, open_delivered_h, seal_h};
+use quorum::statement::Decision;
+
+use crate::house::House;
+use crate::server::Server;
+use crate::table::{Row, Table, us};
+use crate::{floor, median};
+
+const RELEASES: usize = 25;
+const WARM: usize = 3;
+
+/// m = 3. The clock starts when the third approver's key has signed, and stops when the requester's client has the plaintext: the
+/// approver's share re-sealed, the approval sent, the release opened, the checkpoint fetched, everything checked and put together.
+///
+/// The parts are what nobody can leave out: one P-256 verification, the approver's opening and sealing of the share, `h` sealed by the
+/// server, what the requester opens, checks and combines, one durable row and one round trip. The token's unwrapping of `h` is not
+/// among them, so the sum is a little too small.
+pub(crate) async fn measure(server: &Server, house: &mut House, table: &mut Table) {
+    let mut took = Vec::new();
+    for n in 0..RELEASES + WARM {
+        let us = once(house).await;
+        if n >= WARM {
+            took.push(us);
+        }
+    }
+    let parts = parts(server, house).await;
+    let sum: f64 = parts.iter().map(|(_, us)| us).sum();
+    for (what, part) in &parts {
+        eprintln!("part of a release: {what} {}", us(*part));
+    }
+    let whole = median(took);
+    table.add(
+        Row::new(
+            "last approval to plaintext, m = 3, p50",
+            us(whole),
+            format!("{}, its parts", us(sum)),
+        )
+        .ratio(whole / sum)
+        .bound("1")
+        .at_most(3.0),
+    );
+}
+
+async fn once(house: &mut House) -> f64 {
+    let release = house.ask().await;
+    let request = release.filed.request;
+    let House {
+        client,
+        asking,
+        approvers,
+        ..
+    } = house;
+    let [first, second, third, ..] = &mut approvers[..] else {
+        return f64::NAN;
+    };
+    client.approve(first, 0, request).await.unwrap();
+    client.approve(second, 0, request).await.unwrap();
+    let evidence = client.evidence(third, request).await.unwrap();
+    let signed = client
+        .decision(third, 0, &evidence, Decision::Approve)
+        .unwrap();
+    let begun = Instant::now();
+    let share = client.reseal(third, 0, &evidence, &signed).unwrap();
+    client
+        .send_decision(third, request, &signed, share)
+        .await
+        .unwrap();
+    let opened = client.open(&mut asking[0], &release).await.unwrap();
+    let took = begun.elapsed().as_secs_f64() * 1e6;
+    assert!(!opened.plaintext.is_empty());
+    client.check_in(asking[0].by(), request).await.unwrap();
+    took
+}
+
+async fn parts(server: &Server, house: &mut House) -> Vec<(&'static str, f64)> {
+    let release = house.ask().await;
+    let request = release.filed.request;
+    let House {
+        client,
+        asking,
+        approvers,
+        ..
+    } = house;
+    let [first, second, third, ..] = &mut approvers[..] else {
+        return Vec::new();
+    };
+    client.approve(first, 0, request).await.unwrap();
+    client.approve(second, 0, request).await.unwrap();
+    let evidence = client.evidence(third, request).await.unwrap();
+    let signed = client
+        .decision(third, 0, &evidence, Decision::Approve)
+        .unwrap();
+    let share = client.reseal(third, 0, &evidence, &signed).unwrap();
+    client
+        .send_decision(third, request, &signed, share)
+        .await
+        .unwrap();
+    let opening = client.opening(asking[0].by(), &release).await.unwrap();
+    let trust = client.checkpoint(&mut asking[0]).await.unwrap();
+
+    let rp = client.relying_party();
+    let key = PublicKey::from_sec1(third.key(0).unwrap().key.public_key().unwrap()).unwrap();
+    let challenge = signed.challenge();
+    let envelope = Envelope::parse(opening.envelope.as_bytes()).unwrap();
+    let leaf = Hash(audit::leaf_hash(opening.entry.as_bytes()).0);
+    let to = release.delivery.public().unwrap();
+    let h = open_delivered_h(&opening.h, &release.delivery, &leaf, &envelope).unwrap();
+    let all = vec![
+        (
+            "P-256 verification",
+            timed(|| {
+                _ = black_box(assertion::verify(&rp, &key, &challenge, &signed.assertion).unwrap())
+            }),
+        ),
+        (
+            "share opened and sealed again",
+            timed(|| _ = black_box(client.reseal(third, 0, &evidence, &signed).unwrap())),
+        ),
+        (
+            "h sealed",
+            timed(|| _ = black_box(seal_h(&h, &to, &leaf, &envelope).unwrap())),
+        ),
+        (
+            "opened, checked and combined",
+            timed(|| _ = black_box(opening.combine(&trust, &release).unwrap())),
+        ),
+        ("a durable row", floor::commit_us(server.folder()).await),
+        ("a round trip", floor::hello_us(server)),
+    ];
+    client.check_in(asking[0].by(), request).await.unwrap();
+    all
+}
+
+/// p50 in microseconds.
+fn timed(mut turn: impl FnMut()) -> f64 {
+    (0..20).for_each(|_| turn());
+    let each = (0..200).map(|_| {
+        let begun = Instant::now();
+        turn();
+        begun.elapsed().as_secs_f64() * 1e6
+    });
+    median(each.collect())
+}
