@@ -233,6 +233,14 @@ pub async fn open(config: Config, clock: Clock, adopt: Option<(u64, Hash)>) -> R
     let ledger = Ledger::open(db, clock, keys.clone(), anchor, config.ledger.batch).await?;
     ledger.check_anchor(adopt).await?;
     ledger.check_clock().await?;
+    if ledger.db().engine == Engine::Sqlite {
+        // One node alone: whoever held a rotation died with the process before this one.
+        ledger
+            .aside(|tx| {
+                Box::pin(async move { crate::rotation::store::forget_leases(tx.conn()).await })
+            })
+            .await?;
+    }
     Ok(App::new(Parts {
         config,
         ledger,
@@ -357,7 +365,23 @@ async fn asset(path: web::Path<String>) -> Result<HttpResponse> {
         .body(file.data.into_owned()))
 }
 
-/// What browsers are given to run, with its hashes, and the program's own: the first entry of each start.
+/// SHA-256 of the running program, read in pieces.
+fn program_sha256() -> Result<audit::Hash> {
+    use std::io::Read;
+    let mut file = std::env::current_exe()
+        .and_then(std::fs::File::open)
+        .map_err(Error::internal)?;
+    let (mut digest, mut piece) = (Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        let read = file.read(&mut piece).map_err(Error::internal)?;
+        if read == 0 {
+            return Ok(audit::Hash(digest.finalize().into()));
+        }
+        digest.update(piece.get(..read).unwrap_or_default());
+    }
+}
+
+/// What browsers are given to run, with its hashes, and the program's own: an entry of each start.
 pub async fn record_start(app: &App) -> Result<()> {
     let mut pages: Vec<Page> = Assets::iter()
         .filter(|name| name.ends_with(".js"))
@@ -370,11 +394,9 @@ pub async fn record_start(app: &App) -> Result<()> {
         })
         .collect();
     pages.sort_by(|a, b| a.path.cmp(&b.path));
-    let program = std::env::current_exe()
-        .and_then(std::fs::read)
-        .map_err(Error::internal)?;
-    let program_sha256 = audit::Hash(Sha256::digest(&program).into());
-    drop(program);
+    let program_sha256 = tokio::task::spawn_blocking(program_sha256)
+        .await
+        .map_err(Error::internal)??;
     let release = env!("CARGO_PKG_VERSION").to_owned();
     app.ledger
         .write(move |tx| {

@@ -138,7 +138,8 @@ impl Ledger {
         let leaf: Vec<u8> = row.try_get(1)?;
         let mut founding = Founding::read(&entry, hash(&leaf)?)?;
         if let Some(row) =
-            sqlx::query("SELECT bytes FROM ledger_entries WHERE event = 'checkpoint_keys.changed' ORDER BY seq DESC LIMIT 1")
+            sqlx::query(// Found by its link: a search by event would read the whole ledger at every start.
+            "SELECT e.bytes FROM ledger_links l JOIN ledger_entries e ON e.seq = l.seq WHERE l.subject = 'checkpoint_keys' ORDER BY l.seq DESC LIMIT 1")
                 .fetch_optional(&self.inner.db.pool)
                 .await?
         {

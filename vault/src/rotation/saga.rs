@@ -113,7 +113,8 @@ async fn stage(app: &App, row: &Row) -> Result<Candidate> {
                     Some(old) => format!("The password is v{old} or v{version}, changing."),
                     None => format!("The first password, v{version}, is being set."),
                 };
-                store::step(tx.conn(), rotation, "staged", &words, Some(version)).await?;
+                let now = tx.now();
+                store::step(tx.conn(), rotation, "staged", &words, Some(version), now).await?;
                 let event = Event::RotationStaged(said(
                     rotation,
                     id,
@@ -242,7 +243,8 @@ async fn note(
     app.ledger
         .write(move |tx| {
             Box::pin(async move {
-                store::step(tx.conn(), rotation, state, &words, None).await?;
+                let now = tx.now();
+                store::step(tx.conn(), rotation, state, &words, None, now).await?;
                 tx.record(audit::Actor::System, event, &[&rotation, &credential])
             })
         })
@@ -298,12 +300,21 @@ async fn failed(app: &App, row: &Row, version: u64, observed: &str) -> Result<()
     app.ledger
         .write(move |tx| {
             Box::pin(async move {
-                store::later(tx.conn(), rotation, state, &words, attempts, next_at).await?;
-                tx.record(
-                    audit::Actor::System,
-                    Event::RotationFailed(said(rotation, credential, version, &observed)),
-                    &[&rotation, &credential],
+                // A rotation is of one version (FORMATS.md 4, "Order"): the next try is one of its own.
+                let event = Event::RotationFailed(said(rotation, credential, version, &observed));
+                let done = tx.record(audit::Actor::System, event, &[&rotation, &credential])?;
+                store::fail(tx.conn(), rotation, &observed, done.time()).await?;
+                store::succeed(
+                    tx.conn(),
+                    credential,
+                    state,
+                    &words,
+                    attempts,
+                    next_at,
+                    done.time(),
                 )
+                .await?;
+                Ok(done)
             })
         })
         .await

@@ -38,8 +38,8 @@ impl Row {
 
 const ROW: &str =
     "SELECT rotation, credential, state, words, version, attempts, next_at, ended FROM rotations";
-/// A lease outlives the longest saga; after it another node may go on.
-const LEASE: i64 = 120 * SECOND;
+/// A lease outlives any step of a saga, each of which renews it; after it another node may go on.
+const LEASE: i64 = 45 * SECOND;
 
 fn read(r: &AnyRow) -> Result<Row> {
     Ok(Row {
@@ -177,11 +177,13 @@ pub async fn step(
     state: &str,
     words: &str,
     version: Option<u64>,
+    now: i64,
 ) -> Result<()> {
-    sqlx::query("UPDATE rotations SET state = $1, words = $2, version = COALESCE($3, version) WHERE rotation = $4")
+    sqlx::query("UPDATE rotations SET state = $1, words = $2, version = COALESCE($3, version), lease_ends = CASE WHEN lease_ends > 0 THEN $4 ELSE 0 END WHERE rotation = $5",)
         .bind(state.to_owned())
         .bind(words.to_owned())
         .bind(version.map(at))
+        .bind(now + LEASE)
         .bind(rotation.to_string())
         .execute(c)
         .await?;
@@ -208,6 +210,51 @@ pub async fn later(
     Ok(())
 }
 
+/// Ends a rotation whose candidate was given up.
+pub async fn fail(
+    c: &mut AnyConnection,
+    rotation: RotationId,
+    observed: &str,
+    time: i64,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE rotations SET state = 'failed', words = $1, ended = $2 WHERE rotation = $3",
+    )
+    .bind(observed.to_owned())
+    .bind(time)
+    .bind(rotation.to_string())
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// The try after one that failed: a rotation of its own, with the tries so far.
+pub async fn succeed(
+    c: &mut AnyConnection,
+    credential: CredentialId,
+    state: &str,
+    words: &str,
+    attempts: i64,
+    next_at: i64,
+    time: i64,
+) -> Result<()> {
+    let rotation = RotationId::from_uuid_bytes(*uuid::Uuid::now_v7().as_bytes());
+    sqlx::query(
+        "INSERT INTO rotations (rotation, credential, state, cause, words, attempts, next_at, lease_ends, started) \
+         VALUES ($1, $2, $3, 'retry', $4, $5, $6, 0, $7)",
+    )
+    .bind(rotation.to_string())
+    .bind(credential.to_string())
+    .bind(state.to_owned())
+    .bind(words.to_owned())
+    .bind(attempts)
+    .bind(next_at)
+    .bind(time)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
 /// Ends a rotation.
 pub async fn end(
     c: &mut AnyConnection,
@@ -223,5 +270,13 @@ pub async fn end(
     .bind(rotation.to_string())
     .execute(c)
     .await?;
+    Ok(())
+}
+
+/// Forgets all leases: where there is one node alone, whoever held one died with it.
+pub async fn forget_leases(c: &mut AnyConnection) -> Result<()> {
+    sqlx::query("UPDATE rotations SET lease = NULL, lease_ends = 0 WHERE ended IS NULL")
+        .execute(c)
+        .await?;
     Ok(())
 }

@@ -118,7 +118,8 @@ async fn p6_what_was_seen_is_rotated_on_both_databases() {
         );
         let (_, fresh) = house.opened().await;
         assert!(pg.logs_in("orders_admin", &fresh));
-        assert_eq!(house.app.verify().0, 0);
+        let (code, said) = house.app.verify();
+        assert_eq!(code, 0, "{said}");
         let doctor = house.app.command(&["doctor", "--json"]).output().unwrap();
         let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
         assert!(said.contains("has what it needs and no more"), "{said}");
@@ -177,7 +178,8 @@ async fn p6_killed_between_stage_and_apply() {
             .unwrap();
         current = next.version;
     }
-    assert_eq!(house.app.verify().0, 0);
+    let (code, said) = house.app.verify();
+    assert_eq!(code, 0, "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -256,7 +258,8 @@ async fn p6_a_dead_target_is_retried_a_bounded_number_of_times() {
     // v1 is still what the quorum opens.
     let (_, password) = house.opened().await;
     assert_eq!(password.len(), 24);
-    assert_eq!(house.app.verify().0, 0);
+    let (code, said) = house.app.verify();
+    assert_eq!(code, 0, "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
