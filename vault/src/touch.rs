@@ -114,14 +114,11 @@ impl Touch {
                     "Use a key that your page lists.",
                 )
             })?;
-        Touch::verified(ledger, statement, signed, key)
-    }
-
-    fn verified(ledger: &Ledger, statement: Statement, signed: &Signed, key: Key) -> Result<Touch> {
         key.must_be_live()?;
         let bytes = signed.statement.clone().into_bytes();
         let assertion = Assertion::from(&signed.assertion);
         let counter = check_assertion(ledger, &key.public_key, &bytes, &assertion)?;
+        trust_counter(ledger, &key, counter).await?;
         Ok(Touch {
             statement,
             bytes,
@@ -183,6 +180,49 @@ pub fn event_assertion(a: &Assertion) -> audit::event::Assertion {
     }
 }
 
+/// Refuses a counter that went back, suspends its key until a custodian restores it, and says so in the ledger.
+///
+/// # Errors
+/// `Conflict` when it went back; what the ledger says when that could not be recorded.
+pub async fn trust_counter(ledger: &Ledger, key: &Key, counter: u32) -> Result<()> {
+    let row = sqlx::query("SELECT counter FROM authenticators WHERE authenticator = $1")
+        .bind(key.authenticator.to_string())
+        .fetch_optional(&ledger.db().pool)
+        .await?
+        .ok_or_else(|| Error::missing("key"))?;
+    if rose(counter, row.try_get(0)?) {
+        return Ok(());
+    }
+    let key = key.clone();
+    ledger
+        .write(move |tx| {
+            Box::pin(async move {
+                let event = audit::Event::AuthenticatorDistrusted {
+                    authenticator: key.authenticator.audited(),
+                    counter,
+                };
+                let done = tx.record(
+                    audit::Actor::System,
+                    event,
+                    &[&key.authenticator, &key.user],
+                )?;
+                people::suspend(tx.conn(), key.authenticator, done.seq()).await?;
+                Ok(done)
+            })
+        })
+        .await?;
+    Err(Error::conflict(
+        "Refused. This key's counter went back.",
+        "A counter that does not rise is what a copied key looks like. The key is suspended.",
+        "Use your other key, and call a custodian.",
+    ))
+}
+
+/// Both sides do not count, or the counter is above the key's last.
+fn rose(counter: u32, last: i64) -> bool {
+    i64::from(counter) > last || (counter, last) == (0, 0)
+}
+
 /// Inside the transaction: the key is live now, and its counter rose (or neither side counts).
 pub async fn use_key(tx: &mut Tx, key: &Key, counter: u32) -> Result<()> {
     let row = sqlx::query(
@@ -196,16 +236,15 @@ pub async fn use_key(tx: &mut Tx, key: &Key, counter: u32) -> Result<()> {
     if row.try_get::<Option<i64>, _>(1)?.is_some() || row.try_get::<Option<i64>, _>(2)?.is_some() {
         return Err(people::key_not_live());
     }
-    let counter = i64::from(counter);
-    if counter <= last && (counter, last) != (0, 0) {
+    if !rose(counter, last) {
         return Err(Error::conflict(
-            "Refused. This key's counter went back.",
-            "A counter that does not rise is what a copied key looks like. The key is suspended.",
-            "Use your other key, and call a custodian.",
+            "Nothing was done.",
+            "A later touch of this key came first.",
+            "Touch the key again.",
         ));
     }
     sqlx::query("UPDATE authenticators SET counter = $1 WHERE authenticator = $2")
-        .bind(counter)
+        .bind(i64::from(counter))
         .bind(key.authenticator.to_string())
         .execute(tx.conn())
         .await?;

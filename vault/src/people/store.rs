@@ -72,6 +72,24 @@ impl Key {
     }
 }
 
+/// Suspends a live key from the entry at `seq` on.
+pub async fn suspend(conn: &mut AnyConnection, key: AuthenticatorId, seq: u64) -> Result<()> {
+    let done = sqlx::query("UPDATE authenticators SET suspended = $1 WHERE authenticator = $2 AND suspended IS NULL AND revoked IS NULL")
+        .bind(at(seq))
+        .bind(key.to_string())
+        .execute(&mut *conn)
+        .await?;
+    if done.rows_affected() == 0 {
+        return Err(key_not_live());
+    }
+    sqlx::query("INSERT INTO suspensions (authenticator, from_seq) VALUES ($1, $2)")
+        .bind(key.to_string())
+        .bind(at(seq))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// The refusal of a revoked or suspended key.
 pub fn key_not_live() -> Error {
     Error::conflict(

@@ -1,7 +1,7 @@
 //! People over HTTP: signing in, joining, keys, roles, sessions.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use audit::{Actor, Event};
+use audit::Event;
 use quorum::assertion::Assertion;
 use quorum::ids::{AuthenticatorId, UserId};
 use quorum::secret::enrol_box;
@@ -114,15 +114,11 @@ async fn login_finish(
         body.statement.as_bytes(),
         &assertion,
     )?;
+    touch::trust_counter(&app.ledger, &key, counter).await?;
     let used = key.clone();
-    let went_back = app
-        .ledger
+    app.ledger
         .aside(move |tx| Box::pin(async move { touch::use_key(tx, &used, counter).await }))
-        .await;
-    if let Err(Error::Conflict(_)) = &went_back {
-        distrust(&app, &key, counter).await?;
-    }
-    went_back?;
+        .await?;
     let user = store::user_by_id(&app.ledger.db().pool, key.user)
         .await?
         .ok_or_else(unknown)?;
@@ -149,42 +145,6 @@ fn agent(req: &HttpRequest) -> String {
         .and_then(|v| v.to_str().ok())
         .unwrap_or("a program")
         .to_owned()
-}
-
-/// A counter that went back: the key is suspended until a custodian restores it, and the ledger says so.
-async fn distrust(app: &App, key: &Key, counter: u32) -> Result<()> {
-    let key = key.clone();
-    app.ledger
-        .write(move |tx| {
-            Box::pin(async move {
-                let event = Event::AuthenticatorDistrusted {
-                    authenticator: key.authenticator.audited(),
-                    counter,
-                };
-                let done = tx.record(Actor::System, event, &[&key.authenticator, &key.user])?;
-                suspend(tx, key.authenticator, done.seq()).await?;
-                Ok(done)
-            })
-        })
-        .await
-        .map(|_| ())
-}
-
-async fn suspend(tx: &mut Tx, key: AuthenticatorId, seq: u64) -> Result<()> {
-    let done = sqlx::query("UPDATE authenticators SET suspended = $1 WHERE authenticator = $2 AND suspended IS NULL AND revoked IS NULL")
-        .bind(store::at(seq))
-        .bind(key.to_string())
-        .execute(tx.conn())
-        .await?;
-    if done.rows_affected() == 0 {
-        return Err(store::key_not_live());
-    }
-    sqlx::query("INSERT INTO suspensions (authenticator, from_seq) VALUES ($1, $2)")
-        .bind(key.to_string())
-        .bind(store::at(seq))
-        .execute(tx.conn())
-        .await?;
-    Ok(())
 }
 
 async fn logout(app: web::Data<App>, who: Person) -> Result<HttpResponse> {
@@ -400,6 +360,7 @@ async fn key_finish(
         body.signed.statement.as_bytes(),
         &admitted,
     )?;
+    touch::trust_counter(&app.ledger, &old, counter).await?;
     let enrolment = Enrolment::check(&app, &user, held, &body, None)?;
     let key = enrolment.key(&body, user.user);
     let (key, receipt) = enrolment
@@ -823,7 +784,7 @@ async fn key_act(
                 touch.spend(tx).await?;
                 let done = tx.record(actor(touch.user), event, &[&key.authenticator, &key.user])?;
                 match act.as_str() {
-                    "suspend" => suspend(tx, key.authenticator, done.seq()).await?,
+                    "suspend" => store::suspend(tx.conn(), key.authenticator, done.seq()).await?,
                     "unsuspend" => restore(tx, key.authenticator, done.seq()).await?,
                     _ => revoke(tx, key.authenticator, done.seq()).await?,
                 }
