@@ -887,6 +887,13 @@ async fn grant_terminal(
     who: Person,
     body: web::Json<Terminal>,
 ) -> Result<HttpResponse> {
+    if who.session.terminal {
+        return Err(Error::forbidden(
+            "Not done.",
+            "A terminal's session ends after its time; it cannot make another.",
+            "Open the link in a browser and touch your key there.",
+        ));
+    }
     let poll: quorum::Hash = body
         .poll
         .parse()
