@@ -182,21 +182,80 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::Io(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
-            | sqlx::Error::Tls(_) => Error::Down(
-                Words::new(
-                    "Not done.",
-                    "The database does not answer.",
-                    "Run `vitrine doctor` on the server; your request stays as it was.",
-                ),
-                e.to_string(),
-            ),
-            sqlx::Error::Database(e)
-                if matches!(e.code().as_deref(), Some("13" | "778" | "53100" | "53200")) =>
-            {
-                // SQLITE_FULL, SQLITE_IOERR_WRITE, disk_full, out_of_memory
-                Error::NoEntry(e.to_string())
-            }
+            | sqlx::Error::Tls(_) => silent(e.to_string()),
+            sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => silent(e.to_string()),
+            sqlx::Error::Database(e) => match fault(e.code().as_deref()) {
+                Fault::Silent => silent(e.to_string()),
+                Fault::CannotWrite => Error::NoEntry(e.to_string()),
+                Fault::Other => Error::Internal(e.to_string()),
+            },
             other => Error::Internal(other.to_string()),
         }
+    }
+}
+
+fn silent(cause: String) -> Error {
+    Error::Down(
+        Words::new(
+            "Not done.",
+            "The database does not answer.",
+            "Run `vitrine doctor` on the server; your request stays as it was.",
+        ),
+        cause,
+    )
+}
+
+/// What a database's own error means here.
+#[derive(Debug, PartialEq, Eq)]
+enum Fault {
+    /// It is going, coming, or busy with somebody else.
+    Silent,
+    /// It answers, and cannot write.
+    CannotWrite,
+    /// The rest is ours.
+    Other,
+}
+
+/// SQLSTATEs have five places (PostgreSQL, appendix A); SQLite's result codes are numbers below 10000 whose low byte
+/// is the primary code (sqlite.org/rescode.html).
+fn fault(code: Option<&str>) -> Fault {
+    let code = code.unwrap_or_default();
+    match (code.len(), code.parse::<u32>().map(|n| n & 0xff)) {
+        (5, _) if code.starts_with("08") || code.starts_with("57P") || code == "55P03" => {
+            Fault::Silent
+        }
+        (5, _) if code.starts_with("53") || code == "25006" => Fault::CannotWrite,
+        (1..=4, Ok(5 | 6)) => Fault::Silent, // SQLITE_BUSY, SQLITE_LOCKED
+        (1..=4, Ok(8 | 10 | 13 | 14)) => Fault::CannotWrite, // SQLITE_READONLY, _IOERR, _FULL, _CANTOPEN
+        _ => Fault::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_databases_error_is_told_by_what_helps() {
+        for (code, means) in [
+            ("57P01", Fault::Silent),
+            ("57P03", Fault::Silent),
+            ("08006", Fault::Silent),
+            ("53100", Fault::CannotWrite),
+            ("25006", Fault::CannotWrite),
+            ("23505", Fault::Other),
+            ("42501", Fault::Other),
+            ("5", Fault::Silent),
+            ("517", Fault::Silent),
+            ("13", Fault::CannotWrite),
+            ("778", Fault::CannotWrite),
+            ("1032", Fault::CannotWrite),
+            ("14", Fault::CannotWrite),
+            ("1811", Fault::Other),
+            ("11", Fault::Other),
+        ] {
+            assert_eq!(fault(Some(code)), means, "{code}");
+        }
+        assert_eq!(fault(None), Fault::Other);
     }
 }
