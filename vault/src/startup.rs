@@ -381,6 +381,27 @@ fn program_sha256() -> Result<audit::Hash> {
     }
 }
 
+/// Records the start, once somebody has accepted the clock where this start found it off, and once the ledger takes
+/// entries. Hashing the program takes longer than a start may; nobody waits for it.
+pub async fn record_start_in_time(app: App) {
+    loop {
+        while app.ledger.clock_stopped() {
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        }
+        let Err(e) = record_start(&app).await else {
+            return;
+        };
+        tracing::error!(
+            cause = e.cause().unwrap_or("refused"),
+            "software.started was not entered: {e}"
+        );
+        if !matches!(e, Error::NoEntry(_) | Error::Down(..) | Error::NotReady(_)) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    }
+}
+
 /// What browsers are given to run, with its hashes, and the program's own: an entry of each start.
 pub async fn record_start(app: &App) -> Result<()> {
     let mut pages: Vec<Page> = Assets::iter()

@@ -409,18 +409,8 @@ async fn serve(config: Config, adopt: Option<String>, as_json: bool) -> Result<E
         eprintln!(
             "The clock is more than a day from the last entry: the first person who signs in is asked to accept it."
         );
-    } else {
-        // Hashing the program takes longer than a start may; nobody waits for it.
-        let starting = app.clone();
-        actix_web::rt::spawn(async move {
-            if let Err(e) = startup::record_start(&starting).await {
-                tracing::error!(
-                    cause = e.cause().unwrap_or("refused"),
-                    "software.started was not entered: {e}"
-                );
-            }
-        });
     }
+    actix_web::rt::spawn(startup::record_start_in_time(app.clone()));
     actix_web::rt::spawn(crate::sweeper::run(app.clone()));
     let origin = app
         .ledger

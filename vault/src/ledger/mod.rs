@@ -214,8 +214,16 @@ impl Ledger {
             .send(job)
             .await
             .map_err(|_| Error::internal("the writer has stopped"))?;
-        wait.await
-            .map_err(|_| Error::internal("the writer dropped a job"))?
+        let done = wait
+            .await
+            .map_err(|_| Error::NoEntry("the batch was given up before this job".into()))?;
+        if let Err(Error::NotReady(_)) = &done {
+            // Only the clock makes the writer say this: it stepped while we ran.
+            self.inner
+                .clock_stopped
+                .store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+        done
     }
 
     /// Runs `job` in the writer's transaction with no entry: sessions, challenges, counters.
@@ -232,7 +240,7 @@ impl Ledger {
             .await
             .map_err(|_| Error::internal("the writer has stopped"))?;
         wait.await
-            .map_err(|_| Error::internal("the writer dropped a job"))?
+            .map_err(|_| Error::NoEntry("the batch was given up before this job".into()))?
     }
 
     /// Checks at start that the clock has not stepped by more than a day since the last entry.
@@ -345,7 +353,7 @@ pub(crate) fn hash(bytes: &[u8]) -> Result<Hash> {
         .map_err(|_| Error::internal("a stored hash has not 32 bytes"))
 }
 
-fn clock_stopped() -> Error {
+pub(crate) fn clock_stopped() -> Error {
     Error::NotReady(Words::new(
         "Not done.",
         "This server's clock is more than a day away from the ledger's last entry, and nobody has accepted it.",

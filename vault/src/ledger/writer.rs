@@ -4,7 +4,7 @@
 //! If we crash before COMMIT returns, nothing happened. If we crash after it and before the callers
 //! are told, the entries are there: every act behind a receipt can be asked for again.
 
-use audit::chain::{Appended, Chain, Head};
+use audit::chain::{AppendError, Appended, Chain, Head};
 use audit::{Actor, Draft, Event};
 use futures::future::BoxFuture;
 use quorum::Hash;
@@ -86,10 +86,10 @@ impl Tx {
     ) -> Result<Recorded<()>> {
         let draft = Draft { actor, event };
         let name = draft.event.name();
-        let appended = self
-            .chain
-            .append(&draft, self.now)
-            .map_err(|e| Error::internal(format!("entry {name} refused: {e}")))?;
+        let appended = self.chain.append(&draft, self.now).map_err(|e| match e {
+            AppendError::Clock { .. } => super::clock_stopped(),
+            e => Error::internal(format!("entry {name} refused: {e}")),
+        })?;
         let actor = match actor {
             Actor::System => "system".to_owned(),
             Actor::Id(id) => id.to_string(),
