@@ -117,6 +117,7 @@ pub struct Db {
     /// Which database it is.
     pub engine: Engine,
     url: String,
+    file: Option<(u64, u64)>,
 }
 
 impl Db {
@@ -146,7 +147,23 @@ impl Db {
             .connect_with(options(&url)?)
             .await
             .map_err(|e| unreachable_database(&e))?;
-        Ok(Db { pool, engine, url })
+        Ok(Db {
+            pool,
+            engine,
+            file: file_of(&url),
+            url,
+        })
+    }
+
+    /// Refuses when SQLite's file is no longer at its path, or is another one: whatever is written to the one we hold
+    /// open would be lost with it.
+    pub fn same_file(&self) -> Result<()> {
+        if file_of(&self.url) == self.file {
+            return Ok(());
+        }
+        Err(Error::NoEntry(
+            "the database's file was removed or replaced under the server".into(),
+        ))
     }
 
     /// A connection of the writer's own, outside the pool.
@@ -236,6 +253,14 @@ impl Db {
             "Put the owner in `[database] owner_url`, run `vitrine migrate`, and serve as the other role.",
         )))
     }
+}
+
+/// Device and inode of SQLite's file; none on PostgreSQL.
+fn file_of(url: &str) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let path = url.strip_prefix("sqlite://")?.split('?').next()?;
+    let seen = std::fs::metadata(path).ok()?;
+    Some((seen.dev(), seen.ino()))
 }
 
 fn options(url: &str) -> Result<AnyConnectOptions> {

@@ -338,7 +338,8 @@ async fn readyz(app: web::Data<App>) -> Result<HttpResponse> {
     let database = sqlx::query("SELECT 1")
         .fetch_one(&app.ledger.db().pool)
         .await
-        .is_ok();
+        .is_ok()
+        && app.ledger.db().same_file().is_ok();
     let (hsm, clock) = (app.keys.ready(), !app.ledger.clock_stopped());
     let ready = database && hsm && clock && app.ledger.founding().is_ok();
     let body = json!({ "ready": ready, "database": database, "hsm": hsm, "clock": clock });

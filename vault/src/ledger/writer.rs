@@ -280,6 +280,7 @@ impl Writer {
     }
 
     async fn begin(&mut self) -> Result<Tx> {
+        self.db.same_file()?;
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
             None => self.db.writer().await?,
