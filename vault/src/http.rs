@@ -92,6 +92,23 @@ pub fn json_config() -> web::JsonConfig {
         })
 }
 
+/// Members of a query that do not read: a refusal like any other.
+pub fn query_config() -> web::QueryConfig {
+    web::QueryConfig::default().error_handler(|e, _| {
+        Error::invalid(
+            "Nothing was done.",
+            format!("The address says something that does not read: {e}."),
+            "Go back and follow a link.",
+        )
+        .into()
+    })
+}
+
+/// A place in a path that does not read names nothing.
+pub fn path_config() -> web::PathConfig {
+    web::PathConfig::default().error_handler(|_, _| Error::missing("address").into())
+}
+
 /// Sets a session's cookie.
 pub fn session_cookie(token: &Token) -> Cookie<'static> {
     cookie(COOKIE, token.expose().to_string())
@@ -125,7 +142,7 @@ pub async fn guard(
 ) -> std::result::Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let html = wants_html(req.request());
     let asset = req.path().starts_with("/assets/");
-    let refused = refuse_foreign(req.request());
+    let refused = refuse_foreign(req.request()).or_else(|| refuse_body(req.request()));
     let mut response = match refused {
         Some(e) => {
             let answer = e.error_response();
@@ -218,4 +235,31 @@ fn refuse_foreign(req: &HttpRequest) -> Option<Error> {
             "Open Vitrine itself and do it there.",
         )
     })
+}
+
+/// Writes to the API are JSON, also where they say nothing, and no body is longer than [`BODY`]: forms of other sites
+/// can send neither.
+fn refuse_body(req: &HttpRequest) -> Option<Error> {
+    if !matches!(*req.method(), Method::POST | Method::PUT | Method::PATCH) {
+        return None;
+    }
+    let text = |name: header::HeaderName| req.headers().get(name).and_then(|v| v.to_str().ok());
+    let json = text(header::CONTENT_TYPE)
+        .and_then(|t| t.split(';').next())
+        .is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json"));
+    let long = text(header::CONTENT_LENGTH)
+        .and_then(|n| n.parse::<usize>().ok())
+        .is_some_and(|n| n > BODY);
+    let why = if req.path().starts_with("/api/") && !json {
+        "A write to this address has the content type application/json."
+    } else if long {
+        "The request is longer than 64 KiB."
+    } else {
+        return None;
+    };
+    Some(Error::invalid(
+        "Nothing was done.",
+        why,
+        "Reload the page; a program should compare with the API description.",
+    ))
 }

@@ -293,6 +293,8 @@ pub fn serve(app: App, listener: TcpListener) -> Result<Server> {
         Actix::new()
             .app_data(data.clone())
             .app_data(crate::http::json_config())
+            .app_data(crate::http::query_config())
+            .app_data(crate::http::path_config())
             .wrap(from_fn(crate::http::guard))
             .configure(routes)
     })
