@@ -51,6 +51,15 @@ pub async fn found(
     custodian: &str,
 ) -> Result<Founded> {
     let (origin, rp_id) = parse_origin(origin)?;
+    let anchor = Anchor::at(&config.anchor_path());
+    if anchor.read()?.is_some() {
+        // Also where the database is gone: founding anew would forget the ledger that this node has seen.
+        return Err(Error::conflict(
+            "Not founded.",
+            "There is a ledger already: this node has anchored one.",
+            "Run `vitrine serve`; where its database is gone, restore it, or found in another data directory.",
+        ));
+    }
     std::fs::create_dir_all(&config.data)
         .map_err(|e| Error::NoEntry(format!("{}: {e}", config.data.display())))?;
     private(&config.data)?;
@@ -65,7 +74,6 @@ pub async fn found(
     let db = Db::open(&url, true).await?;
     db.migrate(serving_role(config).as_deref()).await?;
     let clock = Clock::default();
-    let anchor = Anchor::at(&config.anchor_path());
     let ledger = Ledger::open(
         db,
         clock.clone(),
