@@ -100,14 +100,18 @@ pub(super) fn verify(
                 .parse::<quorum::Hash>()
                 .map(|h| h.0)
         })
-        .transpose()
-        .map_err(|_| {
-            Error::invalid(
+        .transpose();
+    let Ok(founded) = founded else {
+        super::say_refusal(
+            &Error::invalid(
                 "Not verified.",
                 "--founded is no fingerprint: 64 hex digits.",
                 "Copy it from the founding card.",
-            )
-        })?;
+            ),
+            as_json,
+        );
+        return Ok(ExitCode::from(2)); // 1 would say that the evidence is false
+    };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let report = verify_dir(
         dir,
