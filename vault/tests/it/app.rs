@@ -39,6 +39,11 @@ impl TestApp {
 
     /// Founds one; nothing runs yet.
     pub fn found(under: Under) -> TestApp {
+        TestApp::found_on((under == Under::Postgres).then(Postgres::shared))
+    }
+
+    /// Founds one on that cluster, or on SQLite; nothing runs yet.
+    pub fn found_on(pg: Option<&Postgres>) -> TestApp {
         let dir = tempfile::Builder::new()
             .prefix("vitrine-it-")
             .tempdir()
@@ -57,8 +62,7 @@ impl TestApp {
             ("VITRINE_KEYS_DRILL".into(), "true".into()),
             ("VITRINE_ROTATION_RETRY_S".into(), "1".into()),
         ];
-        if under == Under::Postgres {
-            let pg = Postgres::shared();
+        if let Some(pg) = pg {
             let name = format!("v{}", uuid::Uuid::now_v7().simple());
             pg.sql(
                 "postgres",
@@ -160,7 +164,8 @@ impl TestApp {
         self.run(command).await;
     }
 
-    async fn run(&mut self, mut command: Command) {
+    /// Serves by `command`, and waits until it listens.
+    pub async fn run(&mut self, mut command: Command) {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -300,7 +305,11 @@ pub struct House {
 
 impl House {
     pub async fn furnished(under: Under) -> House {
-        let mut app = TestApp::start(under).await;
+        House::of(TestApp::start(under).await).await
+    }
+
+    /// Furnishes one that serves.
+    pub async fn of(mut app: TestApp) -> House {
         let client = app.client().await;
         let maker = Maker::new("Drill Keys", [7; 16]).unwrap();
         let custodian = client

@@ -8,6 +8,9 @@
 
 mod app;
 mod attacks;
+mod faults;
+mod people;
 mod release;
 mod rotation;
+mod routes;
 mod testbed;

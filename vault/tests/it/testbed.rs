@@ -10,6 +10,7 @@ pub struct Postgres {
     dir: tempfile::TempDir,
     /// Loopback port.
     pub port: u16,
+    options: String,
 }
 
 fn bin(name: &str) -> PathBuf {
@@ -119,7 +120,7 @@ impl Postgres {
             "pg_ctl start: {}",
             std::fs::read_to_string(log).unwrap_or_default()
         );
-        Postgres { dir, port }
+        Postgres { dir, port, options }
     }
 
     /// A cluster that asks for passwords: a target. Only its superuser `postgres` comes in without.
@@ -194,6 +195,26 @@ impl Postgres {
             Command::new("sh").args(["-c", &script]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             pg
         })
+    }
+
+    /// Starts it again where it was.
+    pub fn start_again(&self) {
+        let log = self.dir.path().join("log").display().to_string();
+        self.control(&["-o", &self.options, "-l", &log, "start"]);
+    }
+
+    fn control(&self, args: &[&str]) {
+        let done = as_server(&bin("pg_ctl"))
+            .arg("-w")
+            .arg("-D")
+            .arg(self.dir.path().join("data"))
+            .args(args)
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(done.success(), "pg_ctl {args:?}");
     }
 
     /// Runs SQL as the superuser.
