@@ -403,6 +403,7 @@ async fn serve(config: Config, adopt: Option<String>, as_json: bool) -> Result<E
     let adopt = adopt.as_deref().map(parse_adopt).transpose()?;
     let listener = startup::listen(&config)?;
     let app = startup::open(config, crate::clock::Clock::default(), adopt).await?;
+    app.ledger.check_writable().await?;
     let address = listener.local_addr().map_err(Error::internal)?;
     let server = startup::serve(app.clone(), listener)?;
     if app.ledger.clock_stopped() {
