@@ -68,7 +68,7 @@ target/tools/installed.txt: .ci/tools.txt .ci/tools
 
 # The comparison of the verifier in audit/ with the corpus is among them.
 rust-test: pages target/corpus/made
-	@.ci/need cc softhsm postgres
+	@.ci/need cc softhsm postgres faketime
 	VITRINE_CORPUS=$(CURDIR)/target/corpus timeout 60m cargo test --workspace --no-fail-fast
 
 page-test: pages
