@@ -284,7 +284,7 @@ impl Line<'_> {
             ),
             "target.set" => format!(
                 "{} is bound to {} at {}.",
-                capital(&self.name(Thing::Credential, data, "credential")),
+                self.first(Thing::Credential, data, "credential"),
                 text(data, "account"),
                 text(data, "address")
             ),
@@ -307,7 +307,7 @@ impl Line<'_> {
                 _ => format!("{} are opened, to be sealed again.", versions()),
             },
             "version.sealed" => {
-                let credential = capital(&self.name(Thing::Credential, data, "credential"));
+                let credential = self.first(Thing::Credential, data, "credential");
                 let version = number(data, "version");
                 match text(data, "origin") {
                     "imported" => format!(
@@ -361,7 +361,7 @@ impl Line<'_> {
 
     fn rotation(&self, what: &str) -> Option<String> {
         let data = self.data;
-        let credential = capital(&self.name(Thing::Credential, data, "credential"));
+        let credential = self.first(Thing::Credential, data, "credential");
         let version = number(data, "version");
         let done = match what {
             "staged" => format!("{credential}: version {version} is staged"),
@@ -378,21 +378,30 @@ impl Line<'_> {
     }
 
     fn signer(&self) -> String {
-        capital(&self.name(Thing::User, self.said, "signer"))
+        self.first(Thing::User, self.said, "signer")
     }
 
     fn name(&self, thing: Thing, of: &Value, member: &str) -> String {
         let id = text(of, member);
-        (self.names)(thing, id).unwrap_or_else(|| {
-            let end = id
-                .char_indices()
-                .rev()
-                .nth(5)
-                .and_then(|(at, _)| id.get(at..))
-                .unwrap_or(id);
-            format!("{} …{end}", thing.word())
-        })
+        (self.names)(thing, id).unwrap_or_else(|| nameless(thing, id))
     }
+
+    /// The same where a sentence begins: a name stays as it is.
+    fn first(&self, thing: Thing, of: &Value, member: &str) -> String {
+        let id = text(of, member);
+        (self.names)(thing, id).unwrap_or_else(|| capital(&nameless(thing, id)))
+    }
+}
+
+/// "credential …4c1e2f"
+fn nameless(thing: Thing, id: &str) -> String {
+    let end = id
+        .char_indices()
+        .rev()
+        .nth(5)
+        .and_then(|(at, _)| id.get(at..))
+        .unwrap_or(id);
+    format!("{} …{end}", thing.word())
 }
 
 /// "roster 2 of Network core (2 of 3)"

@@ -314,7 +314,7 @@ fn rows() -> Vec<(Draft, &'static str)> {
                 }
                 .into(),
             )),
-            "Orders-primary superuser is bound to postgres at db.example:5432/postgres.",
+            "orders-primary superuser is bound to postgres at db.example:5432/postgres.",
         ),
         (
             system(Event::RoleSet(
@@ -355,15 +355,15 @@ fn rows() -> Vec<(Draft, &'static str)> {
         ),
         (
             system(sealed(Origin::Generated)),
-            "Orders-primary superuser, version 14, is sealed. Vitrine made it.",
+            "orders-primary superuser, version 14, is sealed. Vitrine made it.",
         ),
         (
             system(sealed(Origin::Imported(signed("import", mara, &[])))),
-            "Orders-primary superuser, version 14, is sealed. Mara Lindqvist imported it.",
+            "orders-primary superuser, version 14, is sealed. Mara Lindqvist imported it.",
         ),
         (
             system(sealed(Origin::Resealed)),
-            "Orders-primary superuser, version 14, is sealed again.",
+            "orders-primary superuser, version 14, is sealed again.",
         ),
         (
             system(release_opened()),
@@ -417,23 +417,23 @@ fn rows() -> Vec<(Draft, &'static str)> {
         ),
         (
             system(Event::RotationStaged(rotation())),
-            "Orders-primary superuser: version 15 is staged. The target's record matches.",
+            "orders-primary superuser: version 15 is staged. The target's record matches.",
         ),
         (
             system(Event::RotationApplied(rotation())),
-            "Orders-primary superuser: version 15 is applied at the target. The target's record matches.",
+            "orders-primary superuser: version 15 is applied at the target. The target's record matches.",
         ),
         (
             system(Event::RotationProved(rotation())),
-            "Orders-primary superuser: version 15 is proved. The target's record matches.",
+            "orders-primary superuser: version 15 is proved. The target's record matches.",
         ),
         (
             system(Event::RotationPromoted(rotation())),
-            "Orders-primary superuser: version 15 is the current one. The target's record matches.",
+            "orders-primary superuser: version 15 is the current one. The target's record matches.",
         ),
         (
             system(Event::RotationFailed(rotation())),
-            "Orders-primary superuser: version 15 did not come into force. The target's record matches.",
+            "orders-primary superuser: version 15 did not come into force. The target's record matches.",
         ),
         (
             by(

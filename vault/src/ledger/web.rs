@@ -197,7 +197,13 @@ fn line(row: &sqlx::any::AnyRow, names: &Names) -> Result<Line> {
         .ok()
         .and_then(|v| v.get("data").cloned())
         .unwrap_or_default();
-    let summary = audit::words_with(&event, &data, &|_, id| names.all.get(id).cloned());
+    let summary = audit::words_with(&event, &data, &|thing, id| {
+        let name = names.all.get(id)?;
+        Some(match thing {
+            audit::Thing::Request => format!("request {name}"),
+            _ => name.clone(),
+        })
+    });
     Ok(Line {
         seq: seq(row.try_get(0)?)?,
         time: row.try_get(1)?,
