@@ -126,17 +126,24 @@ async fn login_finish(
 }
 
 async fn signed_in(app: &App, req: &HttpRequest, user: &User, key: &Key) -> Result<HttpResponse> {
-    let token = sessions::begin(
-        &app.ledger,
-        user.user,
-        &key.authenticator.to_string(),
-        &agent(req),
-        false,
-    )
-    .await?;
-    Ok(HttpResponse::Ok().cookie(http::session_cookie(&token)).cookie(http::forget(crate::who::PRE_COOKIE)).json(json!({
+    let token = begin_session(app, req, user, key).await?;
+    Ok(with_session(&token).json(json!({
         "user": user.user.to_string(), "name": user.name, "roles": user.roles, "clock_stopped": app.ledger.clock_stopped(),
     })))
+}
+
+async fn begin_session(app: &App, req: &HttpRequest, user: &User, key: &Key) -> Result<Token> {
+    let key = key.authenticator.to_string();
+    sessions::begin(&app.ledger, user.user, &key, &agent(req), false).await
+}
+
+/// An answer that sets the session, and takes the pre-session back.
+fn with_session(token: &Token) -> actix_web::HttpResponseBuilder {
+    let mut answer = HttpResponse::Ok();
+    answer
+        .cookie(http::session_cookie(token))
+        .cookie(http::forget(crate::who::PRE_COOKIE));
+    answer
 }
 
 fn agent(req: &HttpRequest) -> String {
@@ -308,8 +315,12 @@ async fn join_finish(
     let held = sessions::take(&app.ledger, &pre.0, Purpose::Join).await?;
     let enrolment = Enrolment::check(&app, &user, held, &body, Some(invitation))?;
     let key = enrolment.key(&body, user.user);
-    let (key, _) = enrolment.record(&app, key, None).await?;
-    signed_in(&app, &req, &user, &key).await
+    let (key, receipt) = enrolment.record(&app, key, None).await?;
+    let token = begin_session(&app, &req, &user, &key).await?;
+    Ok(with_session(&token).json(json!({
+        "user": user.user.to_string(), "name": user.name, "roles": user.roles, "authenticator": key.authenticator.to_string(),
+        "software": key.software, "model": key.model, "seq": receipt.seq(),
+    })))
 }
 
 async fn key_start(app: web::Data<App>, who: Person) -> Result<HttpResponse> {
@@ -871,6 +882,8 @@ async fn accept_clock(
         })
         .await?;
     app.ledger.clock_accepted(&receipt);
+    // The clock stops at a start alone, and that start could not be entered then.
+    crate::startup::record_start(&app).await?;
     ok(json!({ "seq": receipt.seq() }))
 }
 
