@@ -105,7 +105,10 @@ async function ask() {
 
 if (file) {
   file.disabled = false;
-  why.addEventListener('input', left);
+  why.addEventListener('input', () => {
+    left();
+    if (!$('faults').hidden) fault('');
+  });
   left();
   if (location.hash === '#why' || !why.value) why.focus({ preventScroll: true });
   form.addEventListener('submit', (event) => {

@@ -55,7 +55,11 @@ function heading(live) {
   }
 }
 
+// While this page opens it, the change to "open" is its own doing: it goes to the secret, and does not load itself again.
+let opening = false;
+
 function onLive(live) {
+  if (opening) return;
   if (live.state && live.state !== state) {
     // A page that was just made and is old already waits a little: no loop, whatever the server says.
     setTimeout(() => location.reload(), performance.now() < 1000 ? 2000 : 0);
@@ -63,6 +67,8 @@ function onLive(live) {
   }
   if (!live.asked || !live.signed) return;
   setRing(live.signed.length);
+  // Who has not signed is asked no more once enough have.
+  if (live.state !== 'waiting') return;
   for (const a of live.asked) person(a, live.signed.find((s) => s.user === a.user));
   status(live);
   heading(live);
@@ -89,11 +95,13 @@ if (open && mine === 'true') {
   });
   open.addEventListener('click', async () => {
     progress('Opening…');
+    opening = true;
     const done = await acting(open, async () => {
       const at = await client();
       await at.api.post(path`/requests/${request}/open`);
       return true;
     }, { quiet: 'Nothing was opened.' });
     if (done) location.assign(`/requests/${request}/opened`);
+    else opening = false;
   });
 }

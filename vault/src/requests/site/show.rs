@@ -56,7 +56,7 @@ pub(super) async fn show(
             need: seen.needed,
         },
         clock: clock(&filed, release, now),
-        people: rows(&app, &asked, &seen, &said).await?,
+        people: rows(&app, &filed, &asked, &seen, &said).await?,
         can_sign: small(
             seen.asked
                 .iter()
@@ -64,8 +64,12 @@ pub(super) async fn show(
                 .count(),
         ),
         deniers: seen.denied.iter().map(|d| d.name.clone()).collect(),
-        facts: facts(&filed, &asked, &seen, now),
-        history: told.iter().map(|l| moment(l, &asked)).collect(),
+        facts: facts(&filed, &asked, &seen),
+        // While signatures come in the quorum itself says it, live.
+        history: match filed.state {
+            State::Waiting => Vec::new(),
+            _ => told.iter().map(|l| moment(l, &filed, &asked)).collect(),
+        },
         axis: axis(&filed, &told),
         after: after(&app, &filed, &asked).await?,
         mine: filed.requester == who.user,
@@ -92,7 +96,13 @@ pub(super) async fn show(
 }
 
 /// The roster in its order, and after it those who are newly named and have to accept.
-async fn rows(app: &App, asked: &Asked, seen: &Live, said: &[Said]) -> Result<Vec<Row>> {
+async fn rows(
+    app: &App,
+    filed: &Filed,
+    asked: &Asked,
+    seen: &Live,
+    said: &[Said],
+) -> Result<Vec<Row>> {
     let entry = |user: &str, word: &[&str]| {
         said.iter()
             .rev()
@@ -129,6 +139,23 @@ async fn rows(app: &App, asked: &Asked, seen: &Live, said: &[Said]) -> Result<Ve
             "cannot" => (
                 why_not(app, seen, &a.user).await?,
                 Chip::new(Mark::Ended, "Cannot sign"),
+                None,
+            ),
+            _ if !matches!(filed.state, State::Waiting) => (
+                if accepting {
+                    "Did not accept"
+                } else {
+                    "Did not sign"
+                }
+                .into(),
+                Chip::new(
+                    Mark::Plain,
+                    if filed.state == State::Ended {
+                        "Not signed"
+                    } else {
+                        "Not needed"
+                    },
+                ),
                 None,
             ),
             _ if accepting => (
@@ -203,7 +230,7 @@ async fn why_not(app: &App, seen: &Live, user: &str) -> Result<String> {
     .into())
 }
 
-fn facts(filed: &Filed, asked: &Asked, seen: &Live, now: i64) -> Vec<Fact> {
+fn facts(filed: &Filed, asked: &Asked, seen: &Live) -> Vec<Fact> {
     let mut list = Vec::new();
     let safe = |f: Fact| {
         if seen.safe_name.is_empty() {
@@ -256,28 +283,26 @@ fn facts(filed: &Filed, asked: &Asked, seen: &Live, now: i64) -> Vec<Fact> {
     if let Some(reason) = &filed.reason {
         list.push(Fact::new("Reason", reason.clone()));
     }
-    list.push(Fact::new("Asked", When(filed.filed).full()).note(format!(
-        "{}, by {}",
-        When(filed.filed).ago(now),
-        asked.requester_name
-    )));
+    list.push(Fact::new("Asked", When(filed.filed).full()));
     list.push(Fact::new("Entry", filed.seq.to_string()).to(format!("/ledger/{}", filed.seq)));
     list
 }
 
-fn word(line: &Line, asked: &Asked) -> String {
+fn word(line: &Line, filed: &Filed, asked: &Asked) -> String {
     let name = &line.actor_name;
-    let why = || line.summary.to_lowercase();
     match line.event.as_str() {
         "request.filed" => format!("{name} asked"),
         "request.approved" => format!("{name} signed"),
         "request.denied" => format!("{name} denied it"),
         "request.accepted" => format!("{name} accepted"),
-        "request.ended" if why().contains("withdrawn") => "Withdrawn".into(),
-        "request.ended" if why().contains("expires") => "Expired".into(),
-        "request.ended" => "Ended".into(),
+        "request.ended" => match filed.why.as_deref() {
+            Some("withdrawn") => "Withdrawn".into(),
+            Some("expired") => "Expired".into(),
+            _ => "Ended".into(),
+        },
         "release.opened" => format!("{} opened it", asked.requester_name),
-        "release.closed" => "Closed".into(),
+        "release.closed" if filed.why.as_deref() == Some("checked_in") => "Checked in".into(),
+        "release.closed" => "Closed on time".into(),
         "release.refused" => "Refused".into(),
         "roster.set" => "The roster is in force".into(),
         "target.set" => "Bound".into(),
@@ -285,10 +310,10 @@ fn word(line: &Line, asked: &Asked) -> String {
     }
 }
 
-fn moment(line: &Line, asked: &Asked) -> Moment {
+fn moment(line: &Line, filed: &Filed, asked: &Asked) -> Moment {
     Moment {
         phase: Phase::Did,
-        text: word(line, asked),
+        text: word(line, filed, asked),
         note: When(line.time).full(),
         entry: Some(line.seq),
     }
