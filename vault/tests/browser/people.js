@@ -45,6 +45,20 @@ export class Person {
     return this.cdp.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId: key, enabled });
   }
 
+  /** Touches the one key that Vitrine knows by this id, and leaves the others alone: a browser gives up where a key that is not asked for is touched. */
+  async touchesOnly(authenticator) {
+    const me = await this.page.evaluate(() => fetch('/api/v1/you').then((answer) => answer.json()));
+    const id = me.keys.find((k) => k.authenticator === authenticator).credential_id;
+    for (const key of this.keys) {
+      const { credentials } = await this.cdp.send('WebAuthn.getCredentials', { authenticatorId: key });
+      await this.touches(key, credentials.some((c) => Buffer.from(c.credentialId, 'base64').toString('base64url') === id));
+    }
+  }
+
+  async touchesAny() {
+    for (const key of this.keys) await this.touches(key, true);
+  }
+
   /** Whether its PIN or finger is right. */
   verifies(key, isUserVerified) {
     return this.cdp.send('WebAuthn.setUserVerified', { authenticatorId: key, isUserVerified });
@@ -114,4 +128,81 @@ export class Person {
     const link = await this.page.locator('#invited [data-fill=link]').innerText();
     return link.replace(/^.*#/, '');
   }
+}
+
+/** Whatever a page's script asks of a key from now on is noted: `asked(page)` gives the challenges, as hex. */
+export async function watchTouches(page) {
+  await page.addInitScript(() => {
+    const hex = (bytes) => Array.from(new Uint8Array(bytes.buffer ?? bytes), (b) => b.toString(16).padStart(2, '0')).join('');
+    for (const act of ['get', 'create']) {
+      const real = CredentialsContainer.prototype[act];
+      CredentialsContainer.prototype[act] = function noted(options) {
+        const all = JSON.parse(sessionStorage.getItem('asked') ?? '[]');
+        sessionStorage.setItem('asked', JSON.stringify([...all, hex(options.publicKey.challenge)]));
+        return real.call(this, options);
+      };
+    }
+  });
+}
+
+/** The challenges that keys were asked to sign in this tab, oldest first; forgotten by asking. */
+export const asked = (page) => page.evaluate(() => {
+  const all = JSON.parse(sessionStorage.getItem('asked') ?? '[]');
+  sessionStorage.removeItem('asked');
+  return all;
+});
+
+/** Changes a JSON answer on its way to the page. Gives a function that lets answers through again. */
+export async function bend(page, url, change) {
+  const act = async (route) => {
+    const response = await route.fetch();
+    const body = await response.json();
+    await route.fulfill({ response, json: change(body) ?? body });
+  };
+  await page.route(url, act);
+  return () => page.unroute(url, act);
+}
+
+/** Founds a drill safe of these approvers, `m` of whom must sign; gives its path. */
+export async function foundSafe(custodian, name, approvers, m) {
+  const { page } = custodian;
+  await custodian.go('/safes/new');
+  await page.check('#drill');
+  await page.fill('#name', name);
+  await page.fill('#m', String(m));
+  for (const { called } of approvers) await page.locator('#approvers label', { hasText: called }).click();
+  await page.fill('#why', 'To rehearse with.');
+  await page.click('#roster button[type=submit]');
+  await page.waitForURL(/\/requests\//);
+  const request = new URL(page.url()).pathname;
+  for (const { person } of approvers) {
+    await person.go(`${request}/accept`);
+    await person.page.locator('#act button[type=submit]:enabled').first().click();
+    await person.page.locator('#done').waitFor({ state: 'visible' });
+  }
+  await custodian.go('/safes');
+  await page.getByRole('link', { name }).click();
+  await custodian.says(name);
+  return new URL(page.url()).pathname;
+}
+
+/** Adds a password that Vitrine generates; gives its path. */
+export async function generated(custodian, safe, name) {
+  const { page } = custodian;
+  await custodian.go(`${safe}/credentials/new`);
+  await page.fill('#name', name);
+  await page.check('input[name=how][value=generate]');
+  await page.click('#new button[type=submit]');
+  await page.waitForURL(/\/credentials\/[0-9a-f-]{36}$/);
+  return new URL(page.url()).pathname;
+}
+
+/** Asks for a credential; gives the request's path. */
+export async function ask(requester, credential, why) {
+  const { page } = requester;
+  await requester.go(`/break?c=${credential.split('/').at(-1)}`);
+  await page.fill('#why', why);
+  await page.click('#file');
+  await page.waitForURL(/\/requests\//);
+  return new URL(page.url()).pathname;
 }

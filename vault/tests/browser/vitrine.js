@@ -32,39 +32,69 @@ async function until(what, ms, look) {
   }
 }
 
+async function serve(environment, origin) {
+  const child = spawn(program, ['serve'], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+  const state = { said: '', over: null };
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => { state.said += part; });
+  child.on('exit', (code, signal) => { state.over = code ?? signal; });
+  const stop = async () => {
+    if (state.over !== null) return;
+    const gone = new Promise((done) => { child.on('exit', done); });
+    child.kill('SIGTERM');
+    await gone;
+  };
+  try {
+    await until('answering', 30_000, async () => {
+      if (state.over !== null) throw new Error(`vitrine serve ended with ${state.over}:\n${state.said}`);
+      return (await fetch(`${origin}/healthz`).catch(() => null))?.ok;
+    });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { stop, said: () => state.said };
+}
+
+// On a busy machine a SoftHSM token may take longer to make its keys than a call may last: then once more, from nothing.
+async function init(environment, origin, custodian) {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      const { stdout } = await promisify(execFile)(program, ['--json', 'init', '--origin', origin, '--custodian', custodian], { env: environment });
+      return JSON.parse(stdout);
+    } catch (error) {
+      if (tries === 3 || !/did not answer in time/.test(error.stderr)) throw error;
+      await rm(environment.VITRINE_DATA, { recursive: true, force: true });
+    }
+  }
+}
+
 /**
  * Founds and serves.
  * @param {{custodian?: string, env?: Record<string, string>}} [options]
- * @returns {Promise<{origin: string, ledger: string, invitation: string, log: () => string, stop: () => Promise<void>}>}
+ * @returns {Promise<{origin: string, data: string, ledger: string, invitation: string, log: () => string, again: (meanwhile?: () => unknown) => Promise<void>, stop: () => Promise<void>}>}
+ *   `again` stops it, does something, and starts it on the same data
  */
 export async function founded({ custodian = 'Helga Brandt', env = {} } = {}) {
   const data = await mkdtemp(path.join(tmpdir(), 'vitrine-pages-'));
   const port = await freePort();
   const origin = `http://localhost:${port}`;
   const environment = { ...process.env, VITRINE_DATA: data, VITRINE_SERVER_LISTEN: `127.0.0.1:${port}`, VITRINE_KEYS_DRILL: 'true', ...env };
-  const { stdout } = await promisify(execFile)(program, ['--json', 'init', '--origin', origin, '--custodian', custodian], { env: environment });
-  const { ledger, invitation } = JSON.parse(stdout);
-  const child = spawn(program, ['serve'], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
-  let said = '';
-  let over = null;
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => { said += part; });
-  child.on('exit', (code, signal) => { over = code ?? signal; });
+  let running = null;
   const stop = async () => {
-    if (over === null) {
-      const gone = new Promise((done) => { child.on('exit', done); });
-      child.kill('SIGTERM');
-      await gone;
-    }
+    await running?.stop();
     await rm(data, { recursive: true, force: true });
   };
   try {
-    await until('ready', 30_000, async () => {
-      if (over !== null) throw new Error(`vitrine serve ended with ${over}:\n${said}`);
-      return (await fetch(`${origin}/readyz`).catch(() => null))?.ok;
-    });
+    const { ledger, invitation } = await init(environment, origin, custodian);
+    running = await serve(environment, origin);
+    const again = async (meanwhile = () => {}) => {
+      await running.stop();
+      await meanwhile();
+      running = await serve(environment, origin);
+    };
+    return { origin, data, ledger, invitation, log: () => running.said(), again, stop };
   } catch (error) {
     await stop();
     throw error;
   }
-  return { origin, ledger, invitation, log: () => said, stop };
 }
