@@ -20,9 +20,13 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::tls::{ChannelBinding, TlsConnect};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls};
 
-use super::TargetError;
+use super::{TargetError, install};
+
+/// The connector's name in `target.set`.
+pub const NAME: &str = "postgresql";
 
 /// Where a role lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,21 +42,22 @@ pub struct Place {
 }
 
 impl Place {
-    /// Reads `host:port/database` or `/socket/dir:port/database`, which must fit the pin.
+    /// Reads `host:port/database` or `/socket/dir:port/database`, which must fit the pin. One place has one spelling,
+    /// as (target, account) belongs to one credential: a second spelling is refused where it can be told.
     pub fn parse(address: &str, pin: Pin) -> Result<Place, &'static str> {
-        let (server, database) = address.rsplit_once('/').ok_or("write host:port/database")?;
-        let (host, port) = server.rsplit_once(':').ok_or("write host:port/database")?;
-        let port = port.parse().map_err(|_| "the port is no number")?;
-        if host.is_empty()
-            || database.is_empty()
-            || address.chars().any(|c| c.is_whitespace() || c == ',')
-        {
-            return Err("write host:port/database");
+        const FORM: &str = "write host:port/database";
+        let (server, database) = address.rsplit_once('/').ok_or(FORM)?;
+        let (host, port) = server.rsplit_once(':').ok_or(FORM)?;
+        let number: u16 = port.parse().map_err(|_| "the port is no number")?;
+        if number == 0 || number.to_string() != port {
+            return Err("the port is a number from 1 to 65535");
         }
+        check_name(database).map_err(|_| "the database's name cannot be used")?;
+        let host = check_host(host)?;
         match (host.starts_with('/'), pin) {
             (true, Pin::Unix) | (false, Pin::Spki(_)) => Ok(Place {
                 host: host.to_owned(),
-                port,
+                port: number,
                 database: database.to_owned(),
                 pin,
             }),
@@ -62,12 +67,67 @@ impl Place {
             ),
         }
     }
+}
 
-    /// The server without the database: one login serves all roles of a server.
-    pub fn server(address: &str) -> &str {
-        address
-            .rsplit_once('/')
-            .map_or(address, |(server, _)| server)
+/// A host as an address writes it, without the brackets of IPv6.
+fn check_host(text: &str) -> Result<&str, &'static str> {
+    if text.starts_with('/') {
+        let part = |p: &str| {
+            !matches!(p, "" | "." | "..")
+                && p.bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'+'))
+        };
+        // A socket's path has 107 bytes at most, and the port is in its name.
+        let good = text.len() <= 90 && text.split('/').skip(1).all(part);
+        return good
+            .then_some(text)
+            .ok_or("the socket's folder cannot be used");
+    }
+    if let Some(ip) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
+        let short = ip
+            .parse::<std::net::Ipv6Addr>()
+            .is_ok_and(|a| a.to_string() == ip);
+        return short
+            .then_some(ip)
+            .ok_or("write an IPv6 address in its short form");
+    }
+    let label = |l: &str| {
+        (1..=63).contains(&l.len())
+            && !l.starts_with('-')
+            && !l.ends_with('-')
+            && l.bytes()
+                .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
+    };
+    let digits = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let good = text.len() <= 253
+        && text.split('.').all(label)
+        && (!digits || text.parse::<std::net::Ipv4Addr>().is_ok());
+    good.then_some(text)
+        .ok_or("a host is a name in lower case, an IPv4 address or an IPv6 address in brackets")
+}
+
+/// Whether a role of that name can be rotated: not PostgreSQL's own, nor Vitrine's, and no name that needs care
+/// wherever it is written.
+pub fn check_account(name: &str) -> Result<(), &'static str> {
+    check_name(name)?;
+    if name.starts_with("pg_") {
+        Err("roles that begin with pg_ are PostgreSQL's own")
+    } else if name.starts_with(super::install::ROLE) {
+        Err("that is Vitrine's own login")
+    } else {
+        Ok(())
+    }
+}
+
+fn check_name(name: &str) -> Result<(), &'static str> {
+    if name.is_empty() || name.len() > 63 {
+        return Err("a name has 1 to 63 bytes");
+    }
+    let bad = |c: char| c.is_control() || matches!(c, '\'' | '"' | '\\' | '/');
+    if name.contains(bad) {
+        Err("a name has no quote, slash or control character")
+    } else {
+        Ok(())
     }
 }
 
@@ -97,7 +157,8 @@ pub async fn connect(
         .dbname(&place.database)
         .user(login.name)
         .password(login.password)
-        .application_name("vitrine");
+        .application_name("vitrine")
+        .options(format!("-c statement_timeout={}", deadline.as_millis()));
     let client = tokio::time::timeout(deadline, open(place, &mut config))
         .await
         .map_err(|_| TargetError::Unreachable("no answer in time".into()))?
@@ -117,25 +178,33 @@ async fn open(place: &Place, config: &mut Config) -> Result<Client, tokio_postgr
             Ok(client)
         }
         _ => {
-            let (client, connection) = config.host_path(&place.host).connect(NoTls).await?;
+            let (client, connection) = config
+                .host_path(&place.host)
+                .ssl_mode(SslMode::Disable)
+                .connect(NoTls)
+                .await?;
             tokio::spawn(connection);
             Ok(client)
         }
     }
 }
 
-/// A PostgreSQL error in our words. The server's own text of a syntax error could quote what we sent, so only its
-/// code and a closed list of messages leave this function.
+/// A PostgreSQL error in our words. The server's own text could quote what we sent, or say whatever it likes: nothing
+/// of it but its five characters of code leaves this function.
 fn said(e: &tokio_postgres::Error, who: &str) -> TargetError {
     if let Some(db) = e.as_db_error() {
         return match db.code().code() {
             "28P01" | "28000" => TargetError::LoginRefused(who.to_owned()),
-            "P0001" => TargetError::Refused(db.message().chars().take(120).collect()),
-            "42501" => TargetError::Refused("permission denied".into()),
-            "42883" | "3F000" => TargetError::Refused(
+            "42501" => TargetError::Refused("this login may not do that".into()),
+            "42883" | "3F000" | "42P01" => TargetError::Refused(
                 "Vitrine's functions are missing there; run the target's SQL".into(),
             ),
             "3D000" => TargetError::Refused("there is no such database".into()),
+            "53300" => TargetError::Unreachable("too many sessions there".into()),
+            "57P01" | "57P02" | "57P03" => {
+                TargetError::Unreachable("it starts, stops or ended the session".into())
+            }
+            "57014" => TargetError::Unreachable("no answer in time".into()),
             code => TargetError::Refused(format!("SQLSTATE {code}")),
         };
     }
@@ -145,6 +214,9 @@ fn said(e: &tokio_postgres::Error, who: &str) -> TargetError {
             return TargetError::WrongServer(PIN_DIFFERS.into());
         }
         cause = c.source();
+    }
+    if e.to_string().starts_with("error performing TLS handshake") {
+        return TargetError::WrongServer("it does not speak TLS".into());
     }
     TargetError::Unreachable("no connection".into())
 }
@@ -181,15 +253,48 @@ impl Session {
         row.try_get(0).map_err(|e| said(&e, "vitrine_rotator"))
     }
 
-    /// Ends the role's client sessions; how many.
+    /// Ends the role's client sessions; how many there were. None is left when this returns.
     pub async fn end_sessions(&self, role: &str) -> Result<i64, TargetError> {
-        let row = self
-            .call(
-                self.client
-                    .query_one("SELECT vitrine.end_sessions($1)", &[&role]),
-            )
+        let ended = self
+            .until_none("SELECT vitrine.end_sessions($1)", &[&role])
             .await?;
-        row.try_get(0).map_err(|e| said(&e, "vitrine_rotator"))
+        ended.ok_or_else(|| TargetError::Refused("old sessions of the role go on".into()))
+    }
+
+    /// Ends every other session of this login: each target has its own, so those are sagas that were taken over.
+    /// What they had under way is done or gone when this returns.
+    pub async fn end_former(&self) -> Result<(), TargetError> {
+        const FORMER: &str = "SELECT count(pg_catalog.pg_terminate_backend(s.pid)) FROM pg_catalog.pg_stat_activity s \
+             WHERE s.usename = session_user AND s.pid <> pg_catalog.pg_backend_pid()";
+        let ended = self.until_none(FORMER, &[]).await?;
+        ended
+            .map(|_| ())
+            .ok_or_else(|| TargetError::Refused("a former session of Vitrine's goes on".into()))
+    }
+
+    /// Asks again until the answer is 0; the largest answer before, or `None` when the time is over.
+    async fn until_none(
+        &self,
+        sql: &str,
+        about: &[&(dyn ToSql + Sync)],
+    ) -> Result<Option<i64>, TargetError> {
+        let until = tokio::time::Instant::now() + self.deadline;
+        let mut most = 0;
+        loop {
+            let found: i64 = self
+                .call(self.client.query_one(sql, about))
+                .await?
+                .try_get(0)
+                .map_err(|e| said(&e, "vitrine_rotator"))?;
+            if found == 0 {
+                return Ok(Some(most));
+            }
+            most = most.max(found);
+            if tokio::time::Instant::now() >= until {
+                return Ok(None);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Who the server takes us for.
@@ -200,124 +305,46 @@ impl Session {
         row.try_get(0).map_err(|e| said(&e, "vitrine_rotator"))
     }
 
-    /// What the login has beyond its three functions; empty when it is as it should be.
-    pub async fn excess(&self) -> Result<Vec<String>, TargetError> {
+    /// What the login has beyond its three functions for `account`, or lacks; empty when it is as it should be.
+    pub async fn excess(&self, account: &str) -> Result<Vec<String>, TargetError> {
         let mut found = Vec::new();
-        for (sql, what) in EXCESS {
-            let row = self.call(self.client.query_one(*sql, &[])).await?;
-            if row.try_get(0).map_err(|e| said(&e, "vitrine_rotator"))? {
+        let row = self
+            .call(self.client.query_one(install::THERE, &[]))
+            .await?;
+        if !yes(&row)? {
+            return Ok(vec!["the target's SQL was not run there".to_owned()]);
+        }
+        for (sql, what) in install::EXCESS {
+            if yes(&self.call(self.client.query_one(*sql, &[])).await?)? {
                 found.push((*what).to_owned());
             }
+        }
+        for f in &install::FUNCTIONS {
+            let row = self
+                .call(self.client.query_opt(
+                    install::SAME,
+                    &[&f.name, &f.body, &install::SETTING, &f.arguments, &f.result],
+                ))
+                .await?;
+            if !row.as_ref().map(yes).transpose()?.unwrap_or(false) {
+                found.push(format!(
+                    "vitrine.{} is not the function that was installed",
+                    f.name
+                ));
+            }
+        }
+        match self.has_verifier(account, install::NOBODYS).await {
+            Ok(false) => {}
+            Ok(true) => found.push("it takes any verifier for the role's own".into()),
+            Err(TargetError::Refused(_)) => found.push("it may not change this role".into()),
+            Err(e) => return Err(e),
         }
         Ok(found)
     }
 }
 
-/// Questions whose answer must be false, asked as the login itself.
-const EXCESS: &[(&str, &str)] = &[
-    (
-        "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = session_user",
-        "it is a superuser, or may create roles or databases, replicate or bypass row security",
-    ),
-    (
-        "SELECT EXISTS (SELECT FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_roles r ON r.oid = m.member WHERE r.rolname = session_user)",
-        "it is a member of another role",
-    ),
-    (
-        "SELECT has_table_privilege(session_user, 'vitrine.rotated', 'INSERT, UPDATE, DELETE, TRUNCATE')",
-        "it may change the list of roles that it rotates",
-    ),
-    (
-        "SELECT has_schema_privilege(session_user, 'vitrine', 'CREATE')",
-        "it may create objects in the schema vitrine",
-    ),
-    (
-        "SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
-         JOIN pg_catalog.pg_roles r ON r.oid = p.proowner WHERE n.nspname = 'vitrine' AND (NOT r.rolsuper OR p.proconfig IS NULL))",
-        "a function there is not owned by a superuser, or has no fixed search path",
-    ),
-    (
-        "SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
-         WHERE n.nspname = 'vitrine' AND has_function_privilege('public', p.oid, 'EXECUTE'))",
-        "a function there is open to everybody",
-    ),
-];
-
-/// A name as SQL writes it.
-fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// A string as SQL writes it; no backslash means anything in it.
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
-/// What the database's administrator runs once, as a superuser, in the database that the address names. It carries a
-/// verifier and no password, and may be run again.
-pub fn setup_sql(login: &str, verifier: &str, role: &str) -> String {
-    let (id, name, account, verifier) = (
-        identifier(login),
-        literal(login),
-        literal(role),
-        literal(verifier),
-    );
-    format!(
-        r"-- Vitrine: lets the login {login} change the password of the listed roles, and nothing else.
--- Run it once as a superuser. It holds a SCRAM verifier, not a password; it may be run again.
-BEGIN;
-DO $do$ BEGIN
-  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {name}) THEN
-    CREATE ROLE {id};
-  END IF;
-END $do$;
-ALTER ROLE {id} WITH LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT
-  PASSWORD {verifier};
-CREATE SCHEMA IF NOT EXISTS vitrine;
-REVOKE ALL ON SCHEMA vitrine FROM PUBLIC;
-GRANT USAGE ON SCHEMA vitrine TO {id};
-CREATE TABLE IF NOT EXISTS vitrine.rotated (role name NOT NULL, login name NOT NULL, PRIMARY KEY (role, login));
-REVOKE ALL ON vitrine.rotated FROM PUBLIC, {id};
-INSERT INTO vitrine.rotated (role, login) VALUES ({account}, {name}) ON CONFLICT DO NOTHING;
-
-CREATE OR REPLACE FUNCTION vitrine.listed(role_name text) RETURNS void
-  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$
-BEGIN
-  IF NOT EXISTS (SELECT FROM vitrine.rotated r WHERE r.role = role_name AND r.login = session_user) THEN
-    RAISE EXCEPTION 'this login does not rotate that role';
-  END IF;
-END $fn$;
-
-CREATE OR REPLACE FUNCTION vitrine.set_verifier(role_name text, verifier text) RETURNS void
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$
-BEGIN
-  PERFORM vitrine.listed(role_name);
-  IF verifier !~ '^SCRAM-SHA-256\$[0-9]+:[A-Za-z0-9+/]+={{0,2}}\$[A-Za-z0-9+/]{{43}}=:[A-Za-z0-9+/]{{43}}=$' THEN
-    RAISE EXCEPTION 'that is no SCRAM verifier';
-  END IF;
-  EXECUTE pg_catalog.format('ALTER ROLE %I PASSWORD %L', role_name, verifier);
-END $fn$;
-
-CREATE OR REPLACE FUNCTION vitrine.has_verifier(role_name text, verifier text) RETURNS boolean
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$
-BEGIN
-  PERFORM vitrine.listed(role_name);
-  RETURN EXISTS (SELECT FROM pg_catalog.pg_authid a WHERE a.rolname = role_name AND a.rolpassword = verifier);
-END $fn$;
-
-CREATE OR REPLACE FUNCTION vitrine.end_sessions(role_name text) RETURNS bigint
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$
-BEGIN
-  PERFORM vitrine.listed(role_name);
-  RETURN (SELECT count(pg_catalog.pg_terminate_backend(s.pid)) FROM pg_catalog.pg_stat_activity s
-          WHERE s.usename = role_name AND s.backend_type = 'client backend' AND s.pid <> pg_catalog.pg_backend_pid());
-END $fn$;
-
-REVOKE ALL ON FUNCTION vitrine.listed(text), vitrine.set_verifier(text, text), vitrine.has_verifier(text, text), vitrine.end_sessions(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION vitrine.set_verifier(text, text), vitrine.has_verifier(text, text), vitrine.end_sessions(text) TO {id};
-COMMIT;
-"
-    )
+fn yes(row: &tokio_postgres::Row) -> Result<bool, TargetError> {
+    row.try_get(0).map_err(|e| said(&e, "vitrine_rotator"))
 }
 
 const PIN_DIFFERS: &str = "its key is not the pinned one";
@@ -477,12 +504,50 @@ mod tests {
     }
 
     #[test]
-    fn names_and_strings_are_quoted() {
-        let sql = setup_sql(
-            "vitrine_rotator",
-            "SCRAM-SHA-256$4096:a$b:c",
-            "o'brien\"; DROP ROLE x; --",
-        );
-        assert!(sql.contains("'o''brien\"; DROP ROLE x; --'"));
+    fn an_address_has_one_spelling() {
+        for good in [
+            "db.example:5432/app",
+            "10.0.0.7:5432/app",
+            "[::1]:5433/postgres",
+        ] {
+            Place::parse(good, Pin::Spki([0; 32])).unwrap();
+        }
+        for bad in [
+            "DB.example:5432/app",
+            "db.example.:5432/app",
+            "db.example:05432/app",
+            "db.example:0/app",
+            "db.example:65536/app",
+            "10.0.7:5432/app",
+            "[0::1]:5432/app",
+            "::1:5432/app",
+            "db.example:5432/",
+            "db.example:5432/a'b",
+            "user@db.example:5432/app",
+            "db.example :5432/app",
+        ] {
+            assert!(Place::parse(bad, Pin::Spki([0; 32])).is_err(), "{bad}");
+        }
+        for bad in ["/run/../run:5432/app", "/run//pg:5432/app", "/:5432/app"] {
+            assert!(Place::parse(bad, Pin::Unix).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn roles_that_are_not_ours_to_change_are_refused() {
+        for bad in [
+            "",
+            "pg_monitor",
+            "vitrine_rotator_1",
+            "o'brien",
+            "a\"b",
+            "a\\b",
+            "a\nb",
+        ] {
+            assert!(check_account(bad).is_err(), "{bad:?}");
+        }
+        for good in ["postgres", "app admin", "J\u{fc}rgen", "a$b"] {
+            check_account(good).unwrap();
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use aws_lc_rs::{digest, hmac, pbkdf2};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// RFC 7677, section 4: at least 4096.
@@ -16,6 +17,21 @@ pub fn verifier(password: &[u8]) -> Result<String, aws_lc_rs::error::Unspecified
     let mut salt = [0; 16];
     aws_lc_rs::rand::fill(&mut salt)?;
     Ok(with_salt(password, &salt))
+}
+
+/// Whether `text` is a verifier of `password`, of the form made here.
+pub fn fits(text: &str, password: &[u8]) -> bool {
+    let salt = text
+        .strip_prefix("SCRAM-SHA-256$4096:")
+        .and_then(|rest| rest.split_once('$'))
+        .and_then(|(salt, _)| STANDARD.decode(salt).ok())
+        .and_then(|salt| <[u8; 16]>::try_from(salt).ok());
+    salt.is_some_and(|salt| {
+        with_salt(password, &salt)
+            .as_bytes()
+            .ct_eq(text.as_bytes())
+            .into()
+    })
 }
 
 fn with_salt(password: &[u8], salt: &[u8; 16]) -> String {
@@ -76,5 +92,15 @@ mod tests {
             .map(|(a, b)| a ^ b)
             .collect();
         assert_eq!(digest::digest(&digest::SHA256, &key).as_ref(), stored);
+    }
+
+    #[test]
+    #[allow(clippy::unwrap_used)]
+    fn a_verifier_fits_its_password_alone() {
+        let v = verifier(b"correct-horse").unwrap();
+        assert!(fits(&v, b"correct-horse"));
+        assert!(!fits(&v, b"correct-hors"));
+        assert!(!fits(&v.replace("4096", "4097"), b"correct-horse"));
+        assert!(!fits("", b""));
     }
 }

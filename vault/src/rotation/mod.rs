@@ -82,7 +82,10 @@ pub async fn doctor(app: &App) -> Result<Vec<(String, bool, String)>> {
     for target in targets::live(app).await? {
         let what = format!("service login {} at {}", target.login_name, target.address);
         let found = match targets::session(app, &target).await {
-            Ok(session) => session.excess().await.map_err(|e| e.to_string()),
+            Ok(session) => session
+                .excess(&target.account)
+                .await
+                .map_err(|e| e.to_string()),
             Err(e) => Err(e.to_string()),
         };
         findings.push(match found {

@@ -14,17 +14,13 @@ use sqlx::Row;
 use zeroize::Zeroizing;
 
 use crate::app::App;
+use crate::connectors::install::{self, Binding};
 use crate::connectors::postgres::{self, Login, Place, Session};
 use crate::connectors::{TargetError, scram};
 use crate::credentials::store::Credential;
 use crate::error::{Error, Result, Words};
 use crate::people::store::{id, seq, sql};
 use crate::safes::rosters::{proved, trust, unproved};
-
-/// The connector's name in `target.set`.
-pub const POSTGRESQL: &str = "postgresql";
-/// The service login's name; further ones on the same server carry a suffix.
-const LOGIN: &str = "vitrine_rotator";
 
 /// A target's row.
 #[derive(Clone)]
@@ -85,7 +81,7 @@ pub async fn draft(
             "Mend the form and try again.",
         )
     };
-    if connector != POSTGRESQL {
+    if connector != postgres::NAME {
         return Err(refused(format!(
             "There is no connector {connector:?}; this Vitrine has postgresql."
         )));
@@ -93,21 +89,23 @@ pub async fn draft(
     if credential.kind != "password" {
         return Err(refused("Only a password is rotated at PostgreSQL.".into()));
     }
-    let clean = |text: &str| {
-        !text.is_empty() && text.chars().count() <= 200 && quorum::json::is_clean(text)
-    };
-    if !clean(account) || account.len() > 63 || !clean(address) {
+    if address.chars().count() > 200 || !quorum::json::is_clean(address) {
+        return Err(refused("An address has 1 to 200 characters.".into()));
+    }
+    if !quorum::json::is_clean(account) {
         return Err(refused(
-            "A role has 1 to 63 bytes, an address 1 to 200 characters.".into(),
+            "The role's name has signs that cannot be signed.".into(),
         ));
     }
+    postgres::check_account(account)
+        .map_err(|e| refused(format!("The role is not right: {e}.")))?;
     let parsed: Pin = pin
         .parse()
         .map_err(|e| refused(format!("The pin is {e}.")))?;
     Place::parse(address, parsed)
         .map_err(|e| refused(format!("The address is not right: {e}.")))?;
+    refuse_bound(app, credential.credential, address, account).await?;
     let target = TargetId::from_uuid_bytes(*uuid::Uuid::now_v7().as_bytes());
-    let login_name = login_name(app, address, target).await?;
     let password = generate(&Policy::default()).map_err(Error::internal)?;
     let (verifier, password) =
         tokio::task::spawn_blocking(move || (scram::verifier(password.expose()), password))
@@ -125,12 +123,12 @@ pub async fn draft(
         address: address.to_owned(),
         account: account.to_owned(),
         pin: pin.to_owned(),
-        login_name,
+        login_name: install::login_name(target),
         login,
         verifier,
         seq: None,
     };
-    let sql = postgres::setup_sql(&row.login_name, &row.verifier, &row.account);
+    let sql = script(app, &row).await?;
     app.ledger
         .aside(move |tx| {
             Box::pin(async move {
@@ -156,19 +154,50 @@ pub async fn draft(
     Ok((target, sql))
 }
 
-/// The first target of a server uses the plain name. Another would change that login's password, so it gets its own.
-async fn login_name(app: &App, address: &str, target: TargetId) -> Result<String> {
-    let server = Place::server(address);
-    let rows = sqlx::query("SELECT address FROM targets")
-        .fetch_all(&app.ledger.db().pool)
+/// (target, account) belongs to one credential: said before an administrator is asked to run anything.
+async fn refuse_bound(
+    app: &App,
+    credential: CredentialId,
+    address: &str,
+    account: &str,
+) -> Result<()> {
+    let bound = sqlx::query("SELECT credential FROM targets WHERE address = $1 AND account = $2 AND live = 1 AND credential <> $3")
+        .bind(address.to_owned())
+        .bind(account.to_owned())
+        .bind(credential.to_string())
+        .fetch_optional(&app.ledger.db().pool)
         .await?;
-    for row in rows {
-        if Place::server(&row.try_get::<String, _>(0)?) == server {
-            let id = target.to_string();
-            return Ok(format!("{LOGIN}_{}", id.get(28..).unwrap_or_default()));
-        }
+    if bound.is_some() {
+        Err(crate::requests::settle::already_bound())
+    } else {
+        Ok(())
     }
-    Ok(LOGIN.to_owned())
+}
+
+/// The script for a target's administrator. It takes away the logins of this credential's drafts and bindings that
+/// are out of use.
+async fn script(app: &App, t: &Target) -> Result<String> {
+    let rows = sqlx::query(
+        "SELECT login_name FROM targets WHERE credential = $1 AND target <> $2 AND live = 0 AND address = $3 ORDER BY target",
+    )
+    .bind(t.credential.to_string())
+    .bind(t.target.to_string())
+    .bind(t.address.clone())
+    .fetch_all(&app.ledger.db().pool)
+    .await?;
+    let former: Vec<String> = rows
+        .iter()
+        .map(|r| r.try_get(0))
+        .collect::<std::result::Result<_, _>>()?;
+    Ok(install::sql(&Binding {
+        login: &t.login_name,
+        credential: t.credential,
+        address: &t.address,
+        database: &place(t)?.database,
+        account: &t.account,
+        verifier: &t.verifier,
+        former: &former,
+    }))
 }
 
 /// The administrator's SQL of a draft, again.
@@ -182,7 +211,16 @@ pub async fn sql_of(app: &App, target: TargetId) -> Result<String> {
         .map(read)
         .transpose()?
         .ok_or_else(|| Error::missing("target"))?;
-    Ok(postgres::setup_sql(&t.login_name, &t.verifier, &t.account))
+    // The row is no authority for what an administrator installs: a verifier put there would let its owner in.
+    let password = app.keys.unwrap_login(&aad(t.target), &t.login).await?;
+    let verifier = t.verifier.clone();
+    let fits = tokio::task::spawn_blocking(move || scram::fits(&verifier, &password))
+        .await
+        .map_err(Error::internal)?;
+    if !fits || t.login_name != install::login_name(t.target) {
+        return Err(unproved("a target's login is not the one that was made"));
+    }
+    script(app, &t).await
 }
 
 /// Every bound target.
@@ -251,6 +289,9 @@ pub fn place(target: &Target) -> Result<Place> {
 
 /// A conversation as Vitrine's own login.
 pub async fn session(app: &App, target: &Target) -> Result<Session> {
+    if target.login_name != install::login_name(target.target) {
+        return Err(unproved("a target's login is not the one that was made"));
+    }
     let password = app
         .keys
         .unwrap_login(&aad(target.target), &target.login)

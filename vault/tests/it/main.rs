@@ -8,6 +8,7 @@
 
 mod app;
 mod attacks;
+mod connectors;
 mod faults;
 mod people;
 mod release;

@@ -344,9 +344,13 @@ async fn p12_a_target_row_that_was_changed_is_not_followed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_service_login_can_do_three_things_and_no_more() {
     let (house, pg) = bound(Under::Sqlite).await;
+    let login = pg.sql(
+        "orders",
+        "SELECT login FROM vitrine.rotated WHERE role = 'orders_admin'",
+    );
     pg.sql(
         "orders",
-        "ALTER ROLE vitrine_rotator PASSWORD 'known-to-this-test'",
+        &format!("ALTER ROLE {login} PASSWORD 'known-to-this-test'"),
     );
     let as_login = |sql: &str| {
         let out = std::process::Command::new("psql")
@@ -356,7 +360,7 @@ async fn the_service_login_can_do_three_things_and_no_more() {
                 "-p",
                 &pg.port.to_string(),
                 "-U",
-                "vitrine_rotator",
+                &login,
                 "-d",
                 "orders",
                 "-X",
@@ -382,8 +386,13 @@ async fn the_service_login_can_do_three_things_and_no_more() {
         "SELECT vitrine.end_sessions('postgres')".into(),
         "SELECT vitrine.set_verifier('orders_admin', 'plain password')".into(),
         "SELECT vitrine.set_verifier('orders_admin', 'md5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa')".into(),
-        "INSERT INTO vitrine.rotated VALUES ('postgres', 'vitrine_rotator')".into(),
-        "SELECT vitrine.listed('orders_admin')".into(),
+        "SELECT vitrine.set_verifier('orders_admin', NULL)".into(),
+        format!("INSERT INTO vitrine.rotated SELECT '{login}', 'postgres', gen_random_uuid()"),
+        "UPDATE vitrine.rotated SET role = 'postgres'".into(),
+        "SELECT * FROM vitrine.rotated".into(),
+        "SET SESSION AUTHORIZATION postgres".into(),
+        "SET ROLE orders_admin".into(),
+        "CREATE OR REPLACE FUNCTION vitrine.end_sessions(role text) RETURNS bigint LANGUAGE sql AS 'SELECT 1'".into(),
         "CREATE TABLE vitrine.x (y int)".into(),
         "ALTER ROLE orders_admin PASSWORD 'x'".into(),
         "SELECT rolpassword FROM pg_authid".into(),

@@ -217,8 +217,36 @@ impl Postgres {
         assert!(done.success(), "pg_ctl {args:?}");
     }
 
+    /// Gives the server a certificate (PEM) and makes it speak TLS.
+    pub fn switch_tls_on(&self, certificate: &str, key: &str) {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+        let data = self.dir.path().join("data");
+        let owner = std::fs::metadata(&data).unwrap();
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = data.join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            chown(&path, Some(owner.uid()), Some(owner.gid())).unwrap();
+        }
+        self.sql("postgres", "ALTER SYSTEM SET ssl = on");
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        for _ in 0..100 {
+            if self.sql("postgres", "SHOW ssl") == "on" {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        panic!("the server does not take the certificate");
+    }
+
     /// Runs SQL as the superuser.
     pub fn sql(&self, database: &str, sql: &str) -> String {
+        self.try_sql(database, sql)
+            .unwrap_or_else(|e| panic!("psql: {e}"))
+    }
+
+    /// Runs SQL as the superuser; what psql says when it is refused.
+    pub fn try_sql(&self, database: &str, sql: &str) -> Result<String, String> {
         let out = Command::new("psql")
             .args([
                 "-h",
@@ -239,12 +267,11 @@ impl Postgres {
             ])
             .output()
             .expect("psql is missing: apt-get install postgresql-client");
-        assert!(
-            out.status.success(),
-            "psql: {}",
-            String::from_utf8_lossy(&out.stderr)
-        );
-        String::from_utf8_lossy(&out.stdout).trim().to_owned()
+        if out.status.success() {
+            Ok(String::from_utf8_lossy(&out.stdout).trim().to_owned())
+        } else {
+            Err(String::from_utf8_lossy(&out.stderr).into_owned())
+        }
     }
 }
 
