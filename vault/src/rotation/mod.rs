@@ -3,6 +3,10 @@
 //!
 //! A candidate's value lives in memory between staging and promotion, and nowhere else. When it is lost, to a crash
 //! or a refusal, that candidate is never tried again: it stays openable by the quorum, and another is staged.
+//!
+//! Two nodes may believe that a rotation is theirs, when one of them was slow. In the database only the holder of
+//! the lease moves it on. At the target a saga speaks through one session, opened before it draws a value, and the
+//! first thing that a session does is to end the others of that login: an old value cannot come after a newer one.
 
 mod saga;
 pub mod store;
@@ -11,6 +15,7 @@ pub mod targets;
 use quorum::ids::{CredentialId, RotationId};
 
 use crate::app::App;
+use crate::clock::SECOND;
 use crate::error::{Error, Result};
 
 /// Starts a rotation now, or wakes one that is stuck.
@@ -52,28 +57,36 @@ pub async fn run_due(app: &App) -> Result<()> {
         let now = app.ledger.clock().now();
         let due = store::due(&app.ledger.db().pool, now).await?;
         let Some(due) = due else { return Ok(()) };
-        let lease = uuid::Uuid::now_v7().to_string();
-        let (held, id) = (lease.clone(), due.rotation);
+        let by = store::Holder {
+            rotation: due.rotation,
+            lease: uuid::Uuid::now_v7().to_string(),
+            life: lease(app),
+        };
+        let holder = by.clone();
         let taken = app
             .ledger
-            .aside(move |tx| Box::pin(async move { store::take(tx.conn(), id, &held, now).await }))
+            .aside(move |tx| Box::pin(async move { store::take(tx.conn(), &holder, now).await }))
             .await?;
         if taken {
             let app = app.clone();
             tokio::spawn(async move {
-                if let Err(e) = saga::run(&app, id).await {
-                    tracing::warn!(rotation = %id, cause = e.cause().unwrap_or("refused"), "a rotation was cut short: {e}");
+                if let Err(e) = saga::run(&app, &by).await {
+                    tracing::warn!(rotation = %by.rotation, cause = e.cause().unwrap_or("refused"), "a rotation was cut short: {e}");
                 }
                 let _ = app
                     .ledger
-                    .aside(move |tx| {
-                        Box::pin(async move { store::release(tx.conn(), id, &lease).await })
-                    })
+                    .aside(move |tx| Box::pin(async move { store::release(tx.conn(), &by).await }))
                     .await;
             });
         }
     }
     Ok(())
+}
+
+/// How long a lease holds: longer than the longest step, which is five conversations with the target, and the HSM.
+fn lease(app: &App) -> i64 {
+    let deadline = i64::try_from(targets::deadline(app).as_secs()).unwrap_or(60);
+    (6 * deadline + 15) * SECOND
 }
 
 /// Findings about service logins: (what, well, what to do).

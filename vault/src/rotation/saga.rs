@@ -1,27 +1,29 @@
 //! One rotation, from staging to promotion.
 //!
-//! seal + staged (one transaction) -> set the verifier -> applied -> a fresh login with the new password, the
+//! a session at the target -> seal + staged (one transaction) -> set the verifier -> applied -> a fresh login with the new password, the
 //! target's own record, its sessions ended -> proved -> promoted. If we crash after `staged`, the candidate's value is
 //! gone: the next run fails it, says so, and stages another. Both stay openable until one is promoted.
 
 use audit::Event;
 use audit::event::{Ended, Origin, Rotation};
-use quorum::ids::RotationId;
+use quorum::ids::CredentialId;
 use quorum::secret::Plaintext;
 use quorum::secret::generate::{Policy, generate};
-use sqlx::Row as _;
+use sqlx::{AnyConnection, Row as _};
 use zeroize::Zeroizing;
 
-use super::store::{self, Row};
+use super::store::{self, Holder, Row};
 use super::targets::{self, Target};
 use crate::app::App;
 use crate::clock::SECOND;
-use crate::connectors::postgres::{self, Login};
+use crate::connectors::postgres::{self, Login, Session};
 use crate::connectors::{TargetError, scram};
 use crate::convert::Audited;
 use crate::credentials::{seal, store as credentials};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Words};
 use crate::fault;
+use crate::ledger::Tx;
+use crate::people::store::{at, id};
 use crate::requests;
 
 /// A candidate whose value is in memory.
@@ -32,62 +34,91 @@ struct Candidate {
 }
 
 /// Runs a rotation as far as it goes.
-pub(super) async fn run(app: &App, rotation: RotationId) -> Result<()> {
-    let Some(row) = store::by_id(&app.ledger.db().pool, rotation)
+pub(super) async fn run(app: &App, by: &Holder) -> Result<()> {
+    let Some(row) = store::by_id(&app.ledger.db().pool, by.rotation)
         .await?
         .filter(|r| r.ended.is_none())
     else {
         return Ok(());
     };
-    if let (Some(version), true) = (
-        row.version,
-        matches!(row.state.as_str(), "staged" | "applied" | "proved"),
-    ) {
-        let observed = format!(
-            "after {}: the value left memory; whether the target has it is not known",
-            row.state
-        );
-        return failed(app, &row, version, &observed).await;
+    match (row.state.as_str(), row.version) {
+        // All that promotion needs is in the ledger.
+        ("proved", Some(version)) => return promote(app, &row, by, version).await,
+        ("staged" | "applied", Some(version)) => {
+            let observed = format!(
+                "after {}: the value left memory; whether the target has it is not known",
+                row.state
+            );
+            return failed(app, &row, by, version, &observed).await;
+        }
+        _ => {}
     }
-    if let Some(code) = in_use(app, &row).await? {
-        let words = format!("Waits until {code} is over.");
-        return put_off(app, &row, "due", words, row.attempts, 2 * SECOND).await;
+    let mut conn = app.ledger.db().pool.acquire().await?;
+    let code = in_use(&mut conn, row.credential).await?;
+    drop(conn);
+    if let Some(code) = code {
+        return wait_for(app, &row, by, &code).await;
     }
     let target = match targets::signed(app, row.credential).await {
         Ok(target) => target,
         Err(e @ Error::Tampered(_)) => {
             let words =
                 "Refused: the target's row is not what was signed. Call a custodian.".to_owned();
-            put_off(app, &row, "stuck", words, row.attempts, 0).await?;
+            put_off(app, by, "stuck", words, row.attempts, 0).await?;
             return Err(e);
         }
         Err(e) => return Err(e),
     };
-    let candidate = match stage(app, &row).await {
-        Ok(candidate) => candidate,
+    // Before anything is sealed: a target that does not answer leaves no candidates behind.
+    let session = match sole_session(app, &target).await {
+        Ok(session) => session,
+        Err(words) => return retry(app, &row, by, words).await,
+    };
+    let candidate = match stage(app, &row, by).await {
+        Ok(Staged::Candidate(candidate)) => candidate,
+        Ok(Staged::InUse(code)) => return wait_for(app, &row, by, &code).await,
         Err(e) => {
             let words = format!("No new password could be sealed: {}", e.words().why);
-            return retry(app, &row, words).await;
+            return retry(app, &row, by, words).await;
         }
     };
     fault::point("rotation.staged");
-    match apply_and_prove(app, &row, &target, &candidate).await {
-        Ok(observed) => promote(app, &row, &candidate, &observed).await,
-        Err(observed) => failed(app, &row, candidate.version, &observed).await,
+    match apply_and_prove(app, &row, by, &target, &session, &candidate).await {
+        Ok(()) => promote(app, &row, by, candidate.version).await,
+        Err(observed) => failed(app, &row, by, candidate.version, &observed).await,
     }
 }
 
 /// The code of a live request or open release that names the credential.
-async fn in_use(app: &App, row: &Row) -> Result<Option<String>> {
+async fn in_use(c: &mut AnyConnection, credential: CredentialId) -> Result<Option<String>> {
     let found = sqlx::query("SELECT code FROM requests WHERE credential = $1 AND purpose = 'release' AND state IN ('waiting', 'reached', 'open') LIMIT 1")
-        .bind(row.credential.to_string())
-        .fetch_optional(&app.ledger.db().pool)
+        .bind(credential.to_string())
+        .fetch_optional(c)
         .await?;
     found.map(|r| r.try_get(0)).transpose().map_err(Error::from)
 }
 
+async fn wait_for(app: &App, row: &Row, by: &Holder, code: &str) -> Result<()> {
+    let words = format!("Waits until {code} is over.");
+    put_off(app, by, "due", words, row.attempts, 2 * SECOND).await
+}
+
+/// The one session of this target's login, sagas that were taken over being ended. `Err` is words.
+async fn sole_session(app: &App, target: &Target) -> std::result::Result<Session, String> {
+    let session = targets::session(app, target)
+        .await
+        .map_err(|e| e.words().why.into_owned())?;
+    session.end_former().await.map_err(|e| format!("{e}."))?;
+    Ok(session)
+}
+
+enum Staged {
+    Candidate(Candidate),
+    InUse(String),
+}
+
 /// Generates, seals and stages a candidate. If we crash in here, nothing or everything is there.
-async fn stage(app: &App, row: &Row) -> Result<Candidate> {
+async fn stage(app: &App, row: &Row, by: &Holder) -> Result<Staged> {
     let credential = credentials::by_id(&app.ledger.db().pool, row.credential).await?;
     let password = generate(&Policy::default()).map_err(Error::internal)?;
     let value = Zeroizing::new(password.expose().to_vec());
@@ -104,44 +135,47 @@ async fn stage(app: &App, row: &Row) -> Result<Candidate> {
     .await?;
     drop(password);
     fault::point("rotation.sealed");
-    let (version, rotation, id) = (v.version, row.rotation, row.credential);
-    app.ledger
+    let (version, id) = (v.version, row.credential);
+    let by = by.clone();
+    let staged = app
+        .ledger
         .write(move |tx| {
             Box::pin(async move {
+                // Somebody may have asked for it since.
+                if let Some(code) = in_use(tx.conn(), id).await? {
+                    return Err(Error::Conflict(Words::new("Not changed.", IN_USE, code)));
+                }
                 seal::record(tx, &credential, &v, Origin::Generated, "candidate").await?;
                 let words = match credential.version {
                     Some(old) => format!("The password is v{old} or v{version}, changing."),
                     None => format!("The first password, v{version}, is being set."),
                 };
                 let now = tx.now();
-                store::step(tx.conn(), rotation, "staged", &words, Some(version), now).await?;
-                let event = Event::RotationStaged(said(
-                    rotation,
-                    id,
-                    version,
-                    "sealed, not yet at the target",
-                ));
-                tx.record(audit::Actor::System, event, &[&rotation, &id])
+                store::step(tx.conn(), &by, "due", "staged", &words, version, now).await?;
+                let said = said(&by, id, version, "sealed, not yet at the target");
+                let event = Event::RotationStaged(said);
+                tx.record(audit::Actor::System, event, &[&by.rotation, &id])
             })
         })
-        .await?;
-    Ok(Candidate {
-        version,
-        value,
-        verifier,
-    })
+        .await;
+    match staged {
+        Ok(_) => Ok(Staged::Candidate(Candidate {
+            version,
+            value,
+            verifier,
+        })),
+        Err(Error::Conflict(w)) if w.why == IN_USE => Ok(Staged::InUse(w.next.into_owned())),
+        Err(e) => Err(e),
+    }
 }
 
-fn said(
-    rotation: RotationId,
-    credential: quorum::ids::CredentialId,
-    version: u64,
-    observed: &str,
-) -> Rotation {
+const IN_USE: &str = "A request names it.";
+
+fn said(by: &Holder, credential: CredentialId, version: u64, observed: &str) -> Rotation {
     Rotation {
         credential: credential.audited(),
         observed: observed.chars().take(200).collect(),
-        rotation: rotation.audited(),
+        rotation: by.rotation.audited(),
         version,
     }
 }
@@ -150,12 +184,11 @@ fn said(
 async fn apply_and_prove(
     app: &App,
     row: &Row,
+    by: &Holder,
     target: &Target,
+    session: &Session,
     candidate: &Candidate,
-) -> std::result::Result<String, String> {
-    let session = targets::session(app, target)
-        .await
-        .map_err(|e| format!("not applied: {}", e.words().why))?;
+) -> std::result::Result<(), String> {
     session
         .set_verifier(&target.account, &candidate.verifier)
         .await
@@ -165,15 +198,8 @@ async fn apply_and_prove(
         "The new password, v{}, is at the target; proving.",
         candidate.version
     );
-    note(
-        app,
-        row,
-        candidate,
-        "applied",
-        words,
-        "verifier set at the target",
-    )
-    .await?;
+    let observed = "verifier set at the target";
+    note(app, row, by, candidate, "applied", words, observed).await?;
     fault::point("rotation.applied");
     let place = targets::place(target).map_err(|e| e.to_string())?;
     let login = Login {
@@ -219,33 +245,35 @@ async fn apply_and_prove(
         "a fresh login works; the target's record is the new verifier, so the old password is dead; {ended} sessions ended"
     );
     let words = format!("v{} is proved.", candidate.version);
-    note(app, row, candidate, "proved", words, &observed).await?;
+    note(app, row, by, candidate, "proved", words, &observed).await?;
     fault::point("rotation.proved");
-    Ok(observed)
+    Ok(())
 }
 
 /// An outcome's entry, with the state it leads to.
 async fn note(
     app: &App,
     row: &Row,
+    by: &Holder,
     candidate: &Candidate,
     state: &'static str,
     words: String,
     observed: &str,
 ) -> std::result::Result<(), String> {
-    let (rotation, credential, version) = (row.rotation, row.credential, candidate.version);
-    let said = said(rotation, credential, version, observed);
-    let event = if state == "applied" {
-        Event::RotationApplied(said)
+    let (credential, version) = (row.credential, candidate.version);
+    let said = said(by, credential, version, observed);
+    let (from, event) = if state == "applied" {
+        ("staged", Event::RotationApplied(said))
     } else {
-        Event::RotationProved(said)
+        ("applied", Event::RotationProved(said))
     };
+    let by = by.clone();
     app.ledger
         .write(move |tx| {
             Box::pin(async move {
                 let now = tx.now();
-                store::step(tx.conn(), rotation, state, &words, None, now).await?;
-                tx.record(audit::Actor::System, event, &[&rotation, &credential])
+                store::step(tx.conn(), &by, from, state, &words, version, now).await?;
+                tx.record(audit::Actor::System, event, &[&by.rotation, &credential])
             })
         })
         .await
@@ -259,32 +287,19 @@ async fn note(
 }
 
 /// The candidate becomes the current version; pending requests for older ones end as superseded.
-async fn promote(app: &App, row: &Row, candidate: &Candidate, _observed: &str) -> Result<()> {
-    let (rotation, credential, version) = (row.rotation, row.credential, candidate.version);
+async fn promote(app: &App, row: &Row, by: &Holder, version: u64) -> Result<()> {
+    let (credential, by) = (row.credential, by.clone());
     app.ledger
         .write(move |tx| {
             Box::pin(async move {
-                let pending = sqlx::query(
-                    "SELECT request FROM requests WHERE credential = $1 AND purpose = 'release' AND version <> $2 AND state IN ('waiting', 'reached')",
-                )
-                .bind(credential.to_string())
-                .bind(crate::people::store::at(version))
-                .fetch_all(tx.conn())
-                .await?;
-                for r in pending {
-                    let request = crate::people::store::id(&r.try_get::<String, _>(0)?)?;
-                    let filed = requests::store::by_id(&mut *tx.conn(), request).await?;
-                    let done = tx.record(
-                        audit::Actor::System,
-                        Event::RequestEnded { request: request.audited(), why: Ended::Superseded },
-                        &[&request, &filed.safe],
-                    )?;
-                    requests::store::close(tx.conn(), request, filed.state, requests::State::Ended, "superseded", done.time()).await?;
-                }
+                let words = format!("v{version} is current; the one before is dead.");
+                let now = tx.now();
+                store::end(tx.conn(), &by, "promoted", &words, now).await?;
+                supersede(tx, credential, version).await?;
                 credentials::promote(tx.conn(), credential, version).await?;
-                let done = tx.record(audit::Actor::System, Event::RotationPromoted(said(rotation, credential, version, "current from here on")), &[&rotation, &credential])?;
-                store::end(tx.conn(), rotation, &format!("v{version} is current; the one before is dead."), done.time()).await?;
-                Ok(done)
+                let event =
+                    Event::RotationPromoted(said(&by, credential, version, "current from here on"));
+                tx.record(audit::Actor::System, event, &[&by.rotation, &credential])
             })
         })
         .await?;
@@ -292,29 +307,51 @@ async fn promote(app: &App, row: &Row, candidate: &Candidate, _observed: &str) -
     Ok(())
 }
 
+/// Ends the requests that wait for another version than `version`. A release that is open keeps to its end.
+async fn supersede(tx: &mut Tx, credential: CredentialId, version: u64) -> Result<()> {
+    let pending = sqlx::query(
+        "SELECT request FROM requests WHERE credential = $1 AND purpose = 'release' AND version <> $2 AND state IN ('waiting', 'reached')",
+    )
+    .bind(credential.to_string())
+    .bind(at(version))
+    .fetch_all(tx.conn())
+    .await?;
+    for r in pending {
+        let request = id(&r.try_get::<String, _>(0)?)?;
+        let filed = requests::store::by_id(&mut *tx.conn(), request).await?;
+        let (ended, why) = (requests::State::Ended, Ended::Superseded);
+        let event = Event::RequestEnded {
+            request: request.audited(),
+            why,
+        };
+        let done = tx.record(audit::Actor::System, event, &[&request, &filed.safe])?;
+        requests::store::close(
+            tx.conn(),
+            request,
+            filed.state,
+            ended,
+            why.word(),
+            done.time(),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
 /// A candidate is given up: it stays openable, and another is staged, a bounded number of times.
-async fn failed(app: &App, row: &Row, version: u64, observed: &str) -> Result<()> {
-    let (rotation, credential) = (row.rotation, row.credential);
+async fn failed(app: &App, row: &Row, by: &Holder, version: u64, observed: &str) -> Result<()> {
+    let (credential, by) = (row.credential, by.clone());
     let observed = observed.to_owned();
     let (state, words, attempts, next_at) = plan(app, row, &observed);
     app.ledger
         .write(move |tx| {
             Box::pin(async move {
                 // A rotation is of one version (FORMATS.md 4, "Order"): the next try is one of its own.
-                let event = Event::RotationFailed(said(rotation, credential, version, &observed));
-                let done = tx.record(audit::Actor::System, event, &[&rotation, &credential])?;
-                store::fail(tx.conn(), rotation, &observed, done.time()).await?;
-                store::succeed(
-                    tx.conn(),
-                    credential,
-                    state,
-                    &words,
-                    attempts,
-                    next_at,
-                    done.time(),
-                )
-                .await?;
-                Ok(done)
+                let now = tx.now();
+                store::end(tx.conn(), &by, "failed", &observed, now).await?;
+                store::again(tx.conn(), credential, state, &words, attempts, next_at, now).await?;
+                let event = Event::RotationFailed(said(&by, credential, version, &observed));
+                tx.record(audit::Actor::System, event, &[&by.rotation, &credential])
             })
         })
         .await
@@ -322,17 +359,10 @@ async fn failed(app: &App, row: &Row, version: u64, observed: &str) -> Result<()
 }
 
 /// As `failed`, before anything was staged.
-async fn retry(app: &App, row: &Row, words: String) -> Result<()> {
+async fn retry(app: &App, row: &Row, by: &Holder, words: String) -> Result<()> {
     let (state, words, attempts, next_at) = plan(app, row, &words);
-    put_off(
-        app,
-        row,
-        state,
-        words,
-        attempts,
-        next_at - app.ledger.clock().now(),
-    )
-    .await
+    let wait = next_at - app.ledger.clock().now();
+    put_off(app, by, state, words, attempts, wait).await
 }
 
 /// What comes after a try that failed: (state, words, tries, when).
@@ -370,18 +400,18 @@ fn plan(app: &App, row: &Row, observed: &str) -> (&'static str, String, i64, i64
 
 async fn put_off(
     app: &App,
-    row: &Row,
+    by: &Holder,
     state: &'static str,
     words: String,
     attempts: i64,
     wait: i64,
 ) -> Result<()> {
-    let (rotation, next_at) = (row.rotation, app.ledger.clock().now() + wait);
+    let (by, next_at) = (by.clone(), app.ledger.clock().now() + wait);
     app.ledger
         .aside(move |tx| {
-            Box::pin(async move {
-                store::later(tx.conn(), rotation, state, &words, attempts, next_at).await
-            })
+            Box::pin(
+                async move { store::later(tx.conn(), &by, state, &words, attempts, next_at).await },
+            )
         })
         .await
 }
