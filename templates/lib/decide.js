@@ -20,15 +20,16 @@ export async function review({ api, pins, now }, request) {
 
 const noShare = (name) => new Refusal('no_share', {
   what: 'Nothing was signed.',
-  why: 'None of your keys holds a share of this secret: the roster it was sealed under does not name them.',
+  why: 'None of your live keys holds a share of this secret.',
   next: `Ask a custodian to add a key of ${name ?? 'yours'} to the roster.`,
 });
 
+// Keys that the roster does not name yet count too, once their owner has sealed the share to them: it is checked against its commitment.
 function ownShares({ facts, me, shares }) {
   const place = facts.roster.approvers.findIndex((a) => a.user === me.user);
   if (place < 0) throw noShare(me.name);
-  const named = facts.roster.approvers[place].authenticators;
-  const mine = shares.filter((s) => s.approver === me.user && s.x === place + 1 && named.includes(s.authenticator));
+  const live = new Set(me.authenticators.map((k) => k.authenticator));
+  const mine = shares.filter((s) => s.approver === me.user && s.x === place + 1 && live.has(s.authenticator));
   if (mine.length === 0) throw noShare(me.name);
   return mine;
 }

@@ -1,12 +1,14 @@
 // Enrolling a key (DESIGN.md 5): `create`; a `prove` touch only where `create` gave no PRF output; `enrol`, which asks for PRF
 // again and opens a box sealed to the new share key. A further key is admitted by one more touch, of a key held already.
 
+import { path } from './api.js';
 import { b64u, equal, fromB64u, hex, newId } from './bytes.js';
 import * as canonical from './canonical.js';
+import { EnvelopeError, parseEnvelope } from './envelope.js';
 import { H } from './hash.js';
 import { shareKey } from './prf.js';
 import { Refusal } from './refusal.js';
-import { openBox } from './share.js';
+import { openBox, openShare, sealToOwn, ShareError } from './share.js';
 import { invitationFrom } from './sign.js';
 import * as statement from './statement.js';
 
@@ -65,7 +67,7 @@ async function ceremony(client, { start, base, invitation, step, withoutShare, h
     if (!again || !equal(again.publicBytes, pair.publicBytes)) throw new Refusal('prf_unsteady', { what: 'Not enrolled.', why: 'The key gave two different PRF answers.', next: 'Take another key.' });
     opened = b64u(await openBox(again, fromB64u(box), { ledger: start.ledger, user: start.user }));
   }
-  return { enrol, body: { register: register.text, registration: made.registration, signed: { statement: enrol.text, ...touch }, ...(opened !== undefined && { box: opened }) } };
+  return { enrol, pair, body: { register: register.text, registration: made.registration, signed: { statement: enrol.text, ...touch }, ...(opened !== undefined && { box: opened }) } };
 }
 
 /** Reads an invitation: who is invited, to what. The token is sent in the body alone. */
@@ -88,15 +90,47 @@ export async function join(client, { token, start }, { step = () => {}, withoutS
   return { ...(await client.api.post('/join/finish', { invitation: token, ...body })), ledger: start.ledger };
 }
 
-/** Adds a further key of one's own, both keys in hand: the same enrol statement is signed by another live key. */
+// What one request may carry of re-sealed shares.
+const AT_ONCE = 100;
+
+// Opens one's shares with the key that admitted, and seals them to the new one, which this page derived itself. What does not open stays as
+// it is: the old key still has it.
+async function resealOwn({ api }, { start, authenticator, pair, touch, prf }) {
+  const old = await derived(prf, { credentialId: touch.credential_id, ledger: start.ledger, user: start.user });
+  const { shares } = await api.get('/you/shares');
+  const mine = old ? shares.filter((s) => s.credential_id === touch.credential_id) : [];
+  const sealed = [];
+  for (const { credential, version, x, sealed: message, authenticator: held, envelope: text } of mine) {
+    let part;
+    try {
+      const { ctx, shareCommitments } = await parseEnvelope(text);
+      part = await openShare(old, { approver: start.user, authenticator: held, x, sealed: fromB64u(message) }, ctx, shareCommitments);
+      sealed.push({ credential, version, sealed: b64u(await sealToOwn(part, { approver: start.user, authenticator, x }, pair.publicBytes, ctx)) });
+    } catch (error) {
+      if (!(error instanceof ShareError || error instanceof EnvelopeError)) throw error;
+    } finally {
+      part?.fill(0);
+    }
+  }
+  for (let at = 0; at < sealed.length; at += AT_ONCE) await api.post(path`/you/keys/${authenticator}/shares`, { shares: sealed.slice(at, at + AT_ONCE) });
+  return { held: new Set(shares.map((s) => `${s.credential} ${s.version}`)).size, sealed: sealed.length };
+}
+
+/**
+ * Adds a further key of one's own, both keys in hand: the same enrol statement is signed by another live key, and by that touch's PRF
+ * the shares that it holds are sealed to the new one as well.
+ * @returns {Promise<{user: string, authenticator: string, software: boolean, model?: string, ledger: string, shares: {held: number, sealed: number}}>}
+ */
 export async function addKey(client, { step = () => {}, withoutShare = false, ...how } = {}) {
   const { api, pins, webauthn } = client;
   const me = await api.get('/you');
   const start = await api.post('/you/keys/start');
   await pins.meet(start.ledger);
-  const { enrol, body } = await ceremony(client, { start, base: '/you/keys', step, withoutShare, how });
+  const { enrol, pair, body } = await ceremony(client, { start, base: '/you/keys', step, withoutShare, how });
   await step('admit');
   const held = me.keys.filter((k) => k.live).map((k) => k.credential_id);
-  const { touch } = await webauthn.get({ challenge: enrol.challenge, rpId: start.rp_id, allow: held }, how);
-  return { ...(await api.post('/you/keys/finish', { ...body, admission: touch })), ledger: start.ledger };
+  const { touch, prf } = await webauthn.get({ challenge: enrol.challenge, rpId: start.rp_id, allow: held, prf: pair !== null }, how);
+  const added = await api.post('/you/keys/finish', { ...body, admission: touch });
+  const shares = pair ? await resealOwn(client, { start, authenticator: added.authenticator, pair, touch, prf }) : { held: 0, sealed: 0 };
+  return { ...added, ledger: start.ledger, shares };
 }

@@ -65,6 +65,10 @@ export async function openShare(pair, { approver, authenticator, x, sealed }, ct
   return share;
 }
 
+/** One's own opened share, sealed to a further key of one's own. */
+export const sealToOwn = (share, { approver, authenticator, x }, shareKey, ctx) =>
+  hpkeSeal(shareKey, concat(label('share-envelope'), ctx), canonical.encode({ approver, authenticator, x }), share);
+
 /** A share sealed again, to the requester's delivery key, under the approval's challenge. */
 export const resealShare = (share, x, deliveryKey, approvalChallenge, ctx) =>
   hpkeSeal(deliveryKey, concat(label('release-share'), approvalChallenge), concat(ctx, place(x)), share);

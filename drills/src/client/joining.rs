@@ -3,7 +3,9 @@
 use quorum::Hash;
 use quorum::entry::Registration;
 use quorum::ids::{AuthenticatorId, UserId};
-use quorum::secret::{PrfOutput, ShareKey, enrol_box};
+use quorum::secret::{
+    Envelope, PrfOutput, ShareEnvelope, ShareKey, enrol_box, open_share, seal_to_own,
+};
 use quorum::statement::{Enrol, Kind, Statement};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -57,6 +59,18 @@ struct SentStart {
 struct SentBox {
     #[serde(rename = "box", deserialize_with = "wire::bytes")]
     sealed: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct OwnShare {
+    credential: String,
+    version: u64,
+    #[serde(deserialize_with = "wire::text")]
+    authenticator: AuthenticatorId,
+    x: u8,
+    #[serde(deserialize_with = "wire::bytes")]
+    sealed: Vec<u8>,
+    envelope: String,
 }
 
 impl Client {
@@ -141,6 +155,11 @@ impl Client {
             ..person.by()
         };
         let answer = self.post("/you/keys/finish", by, &body).await?;
+        if let (Some(prf), Some(share_key)) = (&admission.prf, &made.share_key) {
+            let old = self.share_key_of(person.user, &person.key(by_key)?.key, prf)?;
+            self.seal_to_own(person, by_key, &old, enrolled.authenticator, share_key)
+                .await?;
+        }
         let software = software_of(&answer.body);
         person.keys.push(Held {
             authenticator: enrolled.authenticator,
@@ -148,6 +167,44 @@ impl Client {
             key,
         });
         Ok(person.keys.len() - 1)
+    }
+
+    /// Opens every share that key `by_key` holds and seals it to a further key.
+    async fn seal_to_own(
+        &self,
+        person: &Person,
+        by_key: usize,
+        old: &ShareKey,
+        to: AuthenticatorId,
+        share_key: &[u8; 32],
+    ) -> Result<()> {
+        #[derive(Deserialize)]
+        struct Sent {
+            shares: Vec<OwnShare>,
+        }
+        let sent: Sent = self.get("/you/shares", person.by()).await?.read()?;
+        let held = person.key(by_key)?.authenticator;
+        let mut sealed = Vec::new();
+        for own in sent.shares.into_iter().filter(|s| s.authenticator == held) {
+            let envelope = Envelope::parse(own.envelope.as_bytes()).map_err(unproved)?;
+            let theirs = ShareEnvelope {
+                approver: person.user,
+                authenticator: held,
+                x: own.x,
+                sealed: own.sealed,
+            };
+            let share = open_share(&theirs, old, &envelope)?;
+            let again = seal_to_own(&share, person.user, to, share_key)?;
+            sealed.push(json!({
+                "credential": own.credential, "version": own.version, "sealed": b64(&again.sealed),
+            }));
+        }
+        for some in sealed.chunks(100) {
+            let path = format!("/you/keys/{to}/shares");
+            self.post(&path, person.by(), &json!({ "shares": some }))
+                .await?;
+        }
+        Ok(())
     }
 
     /// The first step of adding a key.

@@ -74,4 +74,4 @@ pub use open::{OpenError, combine, open, recover};
 pub use padding::BadPadding;
 pub use random::NoRandomness;
 pub use seal::{MAX_PLAINTEXT, SealError, Sealed, seal};
-pub use share::{ShareEnvelope, ShareKey, open_share};
+pub use share::{ShareEnvelope, ShareKey, open_share, seal_to_own};

@@ -7,10 +7,11 @@ use crate::hash::Hash;
 use crate::ids::{AuthenticatorId, UserId};
 use crate::json::{self, Object, Value};
 use crate::secret::envelope::Envelope;
-use crate::secret::hpke_box;
+use crate::secret::hpke_box::{self, BoxError};
 use crate::secret::kept::{Kept32, PrfOutput, Share};
 use crate::secret::keys::hkdf;
 use crate::secret::open::OpenError;
+use crate::secret::random::from_os;
 use crate::secret::shamir;
 
 /// An approver's X25519 private key, derived anew from the PRF at every touch and kept nowhere.
@@ -94,6 +95,27 @@ pub fn open_share(
     let bytes = hpke_box::open_32(&key.0, &info(envelope.ctx()), &aad, &sealed.sealed)
         .ok_or(OpenError::NotForThisKey)?;
     checked(envelope, x, bytes)
+}
+
+/// Seals one's opened share to a further key of one's own, with both keys in hand.
+///
+/// # Errors
+/// [`BoxError`].
+pub fn seal_to_own(
+    share: &Share,
+    approver: UserId,
+    authenticator: AuthenticatorId,
+    share_key: &[u8; 32],
+) -> Result<ShareEnvelope, BoxError> {
+    let aad = aad(approver, authenticator, share.x);
+    let sealed =
+        from_os(|os| hpke_box::seal(share_key, &info(&share.ctx), &aad, share.bytes.expose(), os))?;
+    Ok(ShareEnvelope {
+        approver,
+        authenticator,
+        x: share.x,
+        sealed,
+    })
 }
 
 /// The share, if it is the one that `envelope` commits to at place `x`.

@@ -66,6 +66,11 @@ export class FakeServer {
       }
       case 'GET /you':
         return { user: this.who.user, name: this.who.name, roles: [], keys: w.people.get(this.who.user).keys.map((a) => ({ authenticator: a, credential_id: w.keys.get(a).credentialId, live: true })), sessions: [] };
+      case 'GET /you/shares': {
+        const x = s.approvers.findIndex((a) => a.user === this.who.user) + 1;
+        const { user, authenticator, credentialId, sealedShare } = this.who;
+        return { shares: x === 0 ? [] : [{ credential: s.credential, version: 14, approver: user, authenticator, credential_id: credentialId, x, sealed: sealedShare, envelope: s.sealed.text }] };
+      }
       case 'GET /ledger/checkpoint':
         return w.checkpoint(Number(query.get('from')));
       case 'POST /people':
@@ -79,6 +84,7 @@ export class FakeServer {
       }
     }
     if (at('GET /safes/.+')) return { safe: s.safe, request_life_s: s.roster.request_life_s, grant_life_s: s.roster.grant_life_s };
+    if (at('POST /you/keys/.+/shares')) return { sealed: given.shares.length };
     if (at('POST /people/.+/roles')) return {};
     if (at('POST /keys/.+')) return {};
     if (at('GET /requests/.+/evidence')) return evidence(s, { from: Number(query.get('from')), me: this.who, filed: this.filed, reason: this.reason, decisions: this.decisions });

@@ -313,14 +313,37 @@ test('a further key is admitted by a key held already', async () => {
   const device = new FakeKey();
   const client = await clientOf(server, ada, [ada.device, device]);
   const steps = [];
-  await addKey(client, { step: (n) => steps.push(n) });
+  const added = await addKey(client, { step: (n) => steps.push(n) });
   assert.deepEqual(steps, ['create', 'sign', 'admit']);
-  const { given } = server.sent.at(-1);
+  const { given } = server.sent.at(-2);
   assert.equal(given.admission.credential_id, ada.credentialId);
   assert.notEqual(given.signed.credential_id, ada.credentialId);
   assert.equal(JSON.parse(given.signed.statement).invitation, undefined);
+  assert.deepEqual(added.shares, { held: 1, sealed: 1 });
   const challenges = [given.admission, given.signed].map((x) => JSON.parse(Buffer.from(x.assertion.client_data_json, 'base64url')).challenge);
   assert.equal(challenges[0], challenges[1]);
+});
+
+test('a further key opens the shares that the first one held, and approves with them', async () => {
+  const s = await scene();
+  const server = new FakeServer(s);
+  const [ada] = s.approvers;
+  const device = new FakeKey();
+  const added = await addKey(await clientOf(server, ada, [ada.device, device]));
+  assert.deepEqual(added.shares, { held: 1, sealed: 1 });
+  const { path, given } = server.sent.at(-1);
+  assert.match(path, /^\/you\/keys\/.+\/shares$/);
+  assert.notEqual(given.shares[0].sealed, ada.sealedShare);
+  const credentialId = JSON.parse(server.sent.at(-2).given.signed.statement).credential_id;
+  const again = { ...ada, device, authenticator: added.authenticator, credentialId, sealedShare: given.shares[0].sealed };
+  Object.assign(server, { filed: s.filed, reason: s.reason });
+  s.w.keys.set(added.authenticator, { credentialId, device });
+  const client = await clientOf(server, again, [device]);
+  await approve(client, await review(client, s.request.request));
+  assert.equal(server.shares.length, 1);
+  // A share of somebody else's making is not sealed on, and nothing else fails for it.
+  ada.sealedShare = b64u(randomBytes(80));
+  assert.deepEqual((await addKey(await clientOf(server, ada, [ada.device, new FakeKey()]))).shares, { held: 1, sealed: 0 });
 });
 
 test('founding a roster: filed, reviewed, accepted by the very key named', async () => {

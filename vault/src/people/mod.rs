@@ -2,6 +2,7 @@
 
 pub mod attestation;
 pub mod sessions;
+mod shares;
 pub mod site;
 pub mod store;
 pub mod view;
