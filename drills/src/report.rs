@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use quorum::Hash;
 use serde::Serialize;
 
 use crate::client::now_us;
@@ -64,6 +65,13 @@ impl Report {
     pub fn json(&self) -> String {
         // Strings and finite numbers alone: this cannot fail.
         serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// SHA-256 of [`Report::json`], as `drill.finished` names it.
+    #[must_use]
+    pub fn sha256(&self) -> Hash {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, self.json().as_bytes());
+        Hash(digest.as_ref().try_into().unwrap_or([0; 32])) // 32 bytes always
     }
 
     /// Whether everything happened as it should.

@@ -63,6 +63,23 @@ pub(crate) async fn commit_us(folder: &Path) -> f64 {
     median(insert(folder, 1, 400).await)
 }
 
+/// p50 of replacing a small file so that it stays replaced: written, renamed, synced, as the anchor is. In microseconds.
+pub(crate) fn replace_us(folder: &Path) -> f64 {
+    use std::io::Write as _;
+    let (new, path) = (folder.join("floor.new"), folder.join("floor"));
+    let round = || {
+        let begun = Instant::now();
+        let mut file = std::fs::File::create(&new).unwrap();
+        file.write_all(&[b'x'; 180]).unwrap();
+        file.sync_data().unwrap();
+        std::fs::rename(&new, &path).unwrap();
+        std::fs::File::open(folder).unwrap().sync_all().unwrap();
+        begun.elapsed().as_secs_f64() * 1e6
+    };
+    (0..20).for_each(|_| _ = round());
+    median((0..200).map(|_| round()).collect())
+}
+
 /// p50 of a request that does nothing, in microseconds.
 pub(crate) fn hello_us(server: &Server) -> f64 {
     let mut connection = Connection::open(server.port).unwrap();

@@ -14,6 +14,7 @@ const ASKING: usize = 64;
 
 pub(crate) struct House {
     pub(crate) client: Client,
+    custodian: Person,
     pub(crate) asking: Vec<Person>,
     pub(crate) approvers: Vec<Person>,
     pub(crate) credential: Credential,
@@ -56,6 +57,7 @@ impl House {
         let credential = client.credential(&custodian, id).await.unwrap();
         Self {
             client,
+            custodian,
             asking,
             approvers,
             credential,
@@ -78,10 +80,29 @@ impl House {
     /// Signs the engineers in again: on a copy, or after a while.
     pub(crate) async fn sign_in(&mut self, server: &Server) {
         assert_eq!(self.client.base(), server.url());
-        for person in &mut self.asking {
+        for person in self.asking.iter_mut().chain([&mut self.custodian]) {
             person.pinned = None;
             self.client.login(person, 0).await.unwrap();
         }
+    }
+
+    /// For each of `clients` connections `each` results of drills, as bytes to be sent: entries without signature or rules.
+    pub(crate) fn results(
+        &self,
+        server: &Server,
+        clients: usize,
+        each: usize,
+    ) -> Vec<Vec<Vec<u8>>> {
+        let path = format!("/api/v1/safes/{}/drills", self.credential.safe);
+        let lane = |lane: usize| {
+            let one = |n: usize| {
+                let report = audit::leaf_hash(&[lane.to_be_bytes(), n.to_be_bytes()].concat());
+                let body = json!({ "outcome": "passed", "report_sha256": report.to_string() });
+                post(server, &self.custodian, &path, &body)
+            };
+            (0..each).map(one).collect()
+        };
+        (0..clients).map(lane).collect()
     }
 
     /// For each of `clients` engineers `each` filings, signed, as bytes to be sent.
@@ -127,15 +148,19 @@ impl House {
             .sign(person, 0, Kind::Request(Box::new(asked)))
             .unwrap();
         let body = json!({ "signed": signed.json(), "reason": asking.reason, "salt": b64(&salt) });
-        let body = body.to_string();
-        let session = person.session.as_ref().unwrap().expose();
-        let mut request = format!(
-            "POST /api/v1/requests HTTP/1.1\r\nHost: localhost:{}\r\nCookie: __Host-vitrine={session}\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            server.port,
-            body.len()
-        );
-        request.push_str(&body);
-        request.into_bytes()
+        post(server, person, "/api/v1/requests", &body)
     }
+}
+
+/// A POST of `person`, as bytes.
+fn post(server: &Server, person: &Person, path: &str, body: &serde_json::Value) -> Vec<u8> {
+    let body = body.to_string();
+    let session = person.session.as_ref().unwrap().expose();
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost:{}\r\nCookie: __Host-vitrine={session}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        server.port,
+        body.len()
+    )
+    .into_bytes()
 }

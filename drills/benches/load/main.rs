@@ -28,7 +28,8 @@ use server::{Cpu, Server};
 use table::{Row, Table, us};
 
 /// Clients, and appends that are timed with as many; a tenth goes before as warm-up.
-const LEVELS: [(usize, usize); 3] = [(1, 300), (8, 1200), (64, 3200)];
+const RESULTS: [(usize, usize); 3] = [(1, 1000), (8, 8000), (64, 64_000)];
+const FILINGS: [(usize, usize); 3] = [(1, 300), (8, 1200), (64, 6400)];
 /// Entries of the small ledger.
 const SMALL: u64 = 10_000;
 /// The longest start that is wanted, and the most memory (notes on peers: OpenBao's start, half its memory).
@@ -45,7 +46,7 @@ fn number(variable: &str, otherwise: u64) -> u64 {
     set.and_then(|n| n.parse().ok()).unwrap_or(otherwise)
 }
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() {
     if !server::program().exists() {
         eprintln!(
@@ -85,6 +86,44 @@ fn memory(what: &str, mib: f64) -> Row {
     .at_most(1.0)
 }
 
+/// What is appended.
+#[derive(Clone, Copy)]
+enum What {
+    /// Results of drills: a session, an entry, no rule and no signature. What a ledger costs.
+    Results,
+    /// Requests: a touch is verified, rules are asked, rows are written. What the main job's first step costs.
+    Filings,
+}
+
+impl What {
+    fn bodies(
+        self,
+        house: &House,
+        server: &Server,
+        clients: usize,
+        each: usize,
+    ) -> Vec<Vec<Vec<u8>>> {
+        match self {
+            Self::Results => house.results(server, clients, each),
+            Self::Filings => house.filings(server, clients, each),
+        }
+    }
+
+    fn levels(self) -> [(usize, usize); 3] {
+        match self {
+            Self::Results => RESULTS,
+            Self::Filings => FILINGS,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Results => "durable appends",
+            Self::Filings => "requests filed, each signed",
+        }
+    }
+}
+
 /// One level's medians over the rounds.
 #[derive(Default)]
 struct Level {
@@ -94,22 +133,24 @@ struct Level {
     cpu_us: Vec<f64>,
 }
 
-/// Filing requests with `[ledger] batch` as it is and at 1, in turn, and the CPU that the server uses for it.
+/// Appends with `[ledger] batch` as it is and at 1, in turn, and the CPU that the server uses for one.
 async fn appends(server: &mut Server, house: &mut House, table: &mut Table) {
-    let mut levels: [Level; 3] = Default::default();
+    let mut levels: [[Level; 3]; 2] = Default::default();
     let (mut row_us, mut row_64_us) = (Vec::new(), Vec::new());
     for _ in 0..number("VITRINE_BENCH_ROUNDS", 3) {
         for single in [false, true] {
             server.set("VITRINE_LEDGER_BATCH", if single { "1" } else { "256" });
             server.start().await;
-            for (level, (clients, count)) in levels.iter_mut().zip(LEVELS) {
-                let (load, cpu) = append(server, house, clients, count).await;
-                if single {
-                    level.single.push(load.rate());
-                } else {
-                    level.batched.push(load.rate());
-                    level.p50.push(load.p50_us());
-                    level.cpu_us.push(cpu);
+            for (what, levels) in [What::Results, What::Filings].into_iter().zip(&mut levels) {
+                for (level, (clients, count)) in levels.iter_mut().zip(what.levels()) {
+                    let (load, cpu) = append(server, house, what, clients, count).await;
+                    if single {
+                        level.single.push(load.rate());
+                    } else {
+                        level.batched.push(load.rate());
+                        level.p50.push(load.p50_us());
+                        level.cpu_us.push(cpu);
+                    }
                 }
             }
             server.stop();
@@ -117,62 +158,71 @@ async fn appends(server: &mut Server, house: &mut House, table: &mut Table) {
         row_us.push(floor::insert_cpu_us(server.folder(), 1, 2000).await);
         row_64_us.push(floor::insert_cpu_us(server.folder(), 64, 600).await);
     }
-    for (level, (clients, _)) in levels.iter().zip(LEVELS) {
+    let (row, row_64) = (median(row_us), median(row_64_us));
+    for (what, levels) in [What::Results, What::Filings].into_iter().zip(levels) {
+        let must = matches!(what, What::Results);
+        report(what, &levels, must, table);
+        let cpu = median(levels[2].cpu_us.clone());
+        let name = format!(
+            "the server\u{2019}s CPU for one of {}, 64 clients, HTTP and all",
+            what.words()
+        );
+        let each = Row::new(
+            &name,
+            us(cpu),
+            format!("{} for a raw SQLite row, a commit each", us(row)),
+        );
+        let each = each.ratio(cpu / row);
+        table.add(if must { each.at_most(3.0) } else { each });
+        let batch = Row::new(
+            "the same",
+            us(cpu),
+            format!("{} for a raw SQLite row, 64 a commit", us(row_64)),
+        );
+        table.add(batch.ratio(cpu / row_64));
+    }
+}
+
+fn report(what: What, levels: &[Level; 3], must: bool, table: &mut Table) {
+    for (level, (clients, _)) in levels.iter().zip(what.levels()) {
         let (rate, single) = (median(level.batched.clone()), median(level.single.clone()));
         let people = if clients == 1 { "client" } else { "clients" };
         let mut row = Row::new(
-            &format!("durable appends over HTTP, {clients} {people}"),
+            &format!("{} over HTTP, {clients} {people}", what.words()),
             format!("{rate:.0}/s, p50 {}", us(median(level.p50.clone()))),
             format!("{single:.0}/s with one commit per entry"),
         )
         .ratio(rate / single);
-        if clients == 64 {
-            row = row
-                .bound("16 (an append without signature or rules)")
-                .at_least(10.0);
+        if clients == 64 && must {
+            row = row.bound("16").at_least(10.0);
         }
         table.add(row);
     }
     let alone = median(levels[0].batched.clone());
     let crowd = median(levels[2].batched.clone());
-    table.add(
-        Row::new(
-            "the same, 64 clients against 1",
-            format!("{crowd:.0}/s"),
-            format!("{alone:.0}/s"),
-        )
-        .ratio(crowd / alone)
-        .bound("16"),
-    );
-    let (cpu, row, row_64) = (
-        median(levels[2].cpu_us.clone()),
-        median(row_us),
-        median(row_64_us),
-    );
-    table.add(
-        Row::new(
-            "the server\u{2019}s CPU per append, 64 clients",
-            us(cpu),
-            format!("{} for a raw SQLite row, a commit each", us(row)),
-        )
-        .ratio(cpu / row)
-        .at_most(3.0),
-    );
-    table.add(
-        Row::new(
-            "the same",
-            us(cpu),
-            format!("{} for a raw SQLite row, 64 a commit", us(row_64)),
-        )
-        .ratio(cpu / row_64),
-    );
+    let mut row = Row::new(
+        "the same, 64 clients against 1",
+        format!("{crowd:.0}/s"),
+        format!("{alone:.0}/s"),
+    )
+    .ratio(crowd / alone);
+    if must {
+        row = row.bound("16");
+    }
+    table.add(row);
 }
 
-/// Files `count` requests from `clients` people at once; gives the server's CPU for one, in microseconds.
-async fn append(server: &Server, house: &mut House, clients: usize, count: usize) -> (Load, f64) {
+/// Appends `count` times from `clients` connections at once; gives the server's CPU for one, in microseconds.
+async fn append(
+    server: &Server,
+    house: &mut House,
+    what: What,
+    clients: usize,
+    count: usize,
+) -> (Load, f64) {
     let each = count / clients;
-    let warm = house.filings(server, clients, (each / 10).max(2));
-    let timed = house.filings(server, clients, each);
+    let warm = what.bodies(house, server, clients, (each / 10).max(2));
+    let timed = what.bodies(house, server, clients, each);
     load::run(server.port, warm).await;
     let before = Cpu::of(server.pid());
     let load = load::run(server.port, timed).await;
@@ -198,7 +248,12 @@ async fn sizes(server: &Server, base: &std::path::Path, house: &mut House, table
         house.sign_in(&server).await;
         let mut p50 = Vec::new();
         for _ in 0..3 {
-            p50.push(append(&server, house, 1, 300).await.0.p50_us());
+            p50.push(
+                append(&server, house, What::Results, 1, 1000)
+                    .await
+                    .0
+                    .p50_us(),
+            );
         }
         server.stop();
         found.push((median(starts), median(p50), resident));

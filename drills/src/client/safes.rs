@@ -219,4 +219,26 @@ impl Client {
         let path = format!("/safes/{safe}/credentials");
         self.post(&path, custodian.by(), &body).await?.read()
     }
+
+    /// Files how a drill of a safe ended, by the SHA-256 of its report; gives the entry's seq.
+    ///
+    /// # Errors
+    /// A refusal: the safe is not for drills, or `custodian` is none.
+    pub async fn file_drill(
+        &self,
+        custodian: &Person,
+        safe: SafeId,
+        passed: bool,
+        report_sha256: Hash,
+    ) -> Result<u64> {
+        #[derive(Deserialize)]
+        struct Filed {
+            seq: u64,
+        }
+        let outcome = if passed { "passed" } else { "failed" };
+        let body = json!({ "outcome": outcome, "report_sha256": report_sha256.to_string() });
+        let path = format!("/safes/{safe}/drills");
+        let filed: Filed = self.post(&path, custodian.by(), &body).await?.read()?;
+        Ok(filed.seq)
+    }
 }

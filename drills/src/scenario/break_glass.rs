@@ -119,46 +119,87 @@ fn failed<T>(why: impl Into<String>) -> Result<T, Failure> {
     Err(Failure(why.into()))
 }
 
-/// Plays it. Always gives a report; what went wrong is its last step.
-pub async fn break_glass(options: Options, narrator: &mut dyn Narrator) -> Report {
-    let mut story = Story::begin(NAME, narrator);
-    let outcome = play(&options, &mut story).await;
-    story.end(outcome.err().map(|Failure(why)| why))
+/// A drill that was played.
+pub struct Played {
+    /// What happened; what went wrong is the last step.
+    pub report: Report,
+    /// Seq of the `drill.finished` that names the report, or why there is none.
+    pub filed: Result<u64, String>,
 }
 
-async fn play(options: &Options, story: &mut Story<'_>) -> Result<(), Failure> {
+impl Played {
+    /// Everything happened as it should, and the ledger says so.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.report.passed() && self.filed.is_ok()
+    }
+}
+
+/// Plays it and files how it ended. Always gives a report.
+pub async fn break_glass(options: Options, narrator: &mut dyn Narrator) -> Played {
+    let mut story = Story::begin(NAME, narrator);
+    let (client, mut cast, safe) = match stage(&options, &mut story).await {
+        Ok(set) => set,
+        Err(Failure(why)) => {
+            return Played {
+                report: story.end(Some(why)),
+                filed: Err("there was no safe yet to file it for".into()),
+            };
+        }
+    };
+    let outcome = play(&client, &options, &safe, &mut cast, &mut story).await;
+    let report = story.end(outcome.err().map(|Failure(why)| why));
+    let filed = client
+        .file_drill(&cast.custodian, safe.safe, report.passed(), report.sha256())
+        .await
+        .map_err(|e| e.to_string());
+    Played { report, filed }
+}
+
+/// People with keys, and a safe of their own.
+async fn stage(options: &Options, story: &mut Story<'_>) -> Result<(Client, Cast, Safe), Failure> {
     let client = connect(options, story).await?;
     let mut cast = gather(&client, options, story).await?;
     let safe = found(&client, options, &mut cast, story).await?;
-    let credential = add(&client, options, &safe, &cast, story).await?;
+    Ok((client, cast, safe))
+}
+
+async fn play(
+    client: &Client,
+    options: &Options,
+    safe: &Safe,
+    cast: &mut Cast,
+    story: &mut Story<'_>,
+) -> Result<(), Failure> {
+    let credential = add(client, options, safe, cast, story).await?;
     let version = match &options.target {
         Some(target) => {
-            bind(&client, target, &safe, &credential, &mut cast, story).await?;
-            first_rotation(&client, options, &credential, &cast, story).await?
+            bind(client, target, safe, &credential, cast, story).await?;
+            first_rotation(client, options, &credential, cast, story).await?
         }
-        None => generated(&client, &credential, &cast, story).await?,
+        None => generated(client, &credential, cast, story).await?,
     };
     let credential = client
         .credential(&cast.custodian, credential.credential)
         .await?;
-    let release = ask(&client, &credential, &version, &cast, story).await?;
-    let opened = sign_and_open(&client, &release, &mut cast, story).await?;
+    let release = ask(client, &credential, &version, cast, story).await?;
+    let opened = sign_and_open(client, &release, cast, story).await?;
     match &options.target {
         Some(target) => {
             let session = use_it(target, &opened, story).await?;
-            check_in(&client, &release, &cast, story).await?;
-            rotated(&client, options, &credential, &opened, &cast, story).await?;
+            check_in(client, &release, cast, story).await?;
+            rotated(client, options, &credential, &opened, cast, story).await?;
             is_dead(target, &opened, session, story).await?;
             if let Some(path) = &options.dead_to {
                 hand_over(path, &opened)?;
             }
         }
-        None => check_in(&client, &release, &cast, story).await?,
+        None => check_in(client, &release, cast, story).await?,
     }
     // The value is wiped here; what follows works from the ledger alone.
     let version = opened.version;
     drop(opened);
-    ledger_says(&client, options, &credential, version, &mut cast, story).await
+    ledger_says(client, options, &credential, version, cast, story).await
 }
 
 struct Cast {

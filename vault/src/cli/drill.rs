@@ -62,16 +62,21 @@ pub(super) async fn run(drill: Drill, as_json: bool) -> Result<ExitCode> {
     } else {
         Box::new(Terminal(std::io::stdout()))
     };
-    let report = break_glass(options, narrator.as_mut()).await;
-    let text = report.json();
+    let played = break_glass(options, narrator.as_mut()).await;
+    let text = played.report.json();
     if as_json {
         println!("{text}");
+    }
+    match &played.filed {
+        Ok(seq) if !as_json => println!("Filed as entry {seq}, with the report's hash."),
+        Ok(_) => {}
+        Err(why) => eprintln!("The drill was not filed in the ledger: {why}"),
     }
     if let Some(path) = report_to {
         std::fs::write(&path, text)
             .map_err(|e| unusable("The report cannot be written to", &path, &e))?;
     }
-    Ok(ExitCode::from(u8::from(!report.passed())))
+    Ok(ExitCode::from(u8::from(!played.passed())))
 }
 
 fn options(drill: Drill) -> Result<Options> {
