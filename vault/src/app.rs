@@ -6,7 +6,9 @@ use crate::config::Config;
 use crate::keys::Keys;
 use crate::ledger::Ledger;
 use crate::people::attestation::TrustList;
+use crate::people::sessions::Seen;
 use crate::requests::live::Presence;
+use crate::safes::Drills;
 use crate::safes::rosters::Rosters;
 
 /// The running node. Cheap to clone.
@@ -25,6 +27,10 @@ pub struct Parts {
     pub keys: Keys,
     /// Verified rosters.
     pub rosters: Rosters,
+    /// Who was signed in when last asked.
+    pub sessions: Seen,
+    /// Safes whose drills may be filed, as far as they were asked for.
+    pub drills: Drills,
     /// Which authenticators are hardware.
     pub trust: TrustList,
     /// Who is reading a request now.

@@ -4,15 +4,18 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Connection, Row};
 
 use crate::error::{Error, Result, Words};
 
 /// The schema, oldest first. A landed migration never changes.
-const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("../migrations/0001_founding.sql"))];
+const MIGRATIONS: &[(i64, &str)] = &[
+    (1, include_str!("../migrations/0001_founding.sql")),
+    (2, include_str!("../migrations/0002_leaves.sql")),
+];
 
-/// Tables that are only ever added to.
+/// Tables that are only ever added to, made by the first migration.
 const APPEND_ONLY: &[&str] = &[
     "ledger_entries",
     "ledger_nodes",
@@ -46,24 +49,52 @@ impl Engine {
         }
     }
 
-    /// Begins the writer's transaction with the one lock that all writers take in turn.
+    /// Begins the writer's transaction with the one lock that all writers take in turn; gives the head's row.
     pub(crate) async fn begin(
         self,
         conn: &mut AnyConnection,
-    ) -> std::result::Result<(), sqlx::Error> {
+    ) -> std::result::Result<Option<AnyRow>, sqlx::Error> {
         match self {
-            Engine::Sqlite => run(conn, "BEGIN IMMEDIATE").await,
+            // In one step: each is a trip to the thread that owns the file.
+            Engine::Sqlite => sqlx::raw_sql(
+                "BEGIN IMMEDIATE; SELECT size, prev, time, frontier FROM ledger_head WHERE id = 1",
+            )
+            .fetch_all(conn)
+            .await
+            .map(|mut rows| rows.pop()),
+            // The whole batch holds the head row; other nodes queue here. A node that hangs gives way.
             Engine::Postgres => {
-                run(conn, "BEGIN").await?;
-                // The whole batch holds the head row; other nodes queue here. A node that hangs gives way.
-                run(
-                    conn,
-                    "SET LOCAL idle_in_transaction_session_timeout = '10s'",
+                run(conn, "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL lock_timeout = '5s'").await?;
+                sqlx::query(
+                    "SELECT size, prev, time, frontier FROM ledger_head WHERE id = 1 FOR UPDATE",
                 )
-                .await?;
-                run(conn, "SET LOCAL lock_timeout = '5s'").await?;
-                run(conn, "SELECT size FROM ledger_head WHERE id = 1 FOR UPDATE").await
+                .fetch_optional(conn)
+                .await
             }
+        }
+    }
+
+    /// Bytes as a literal, for statements that go together in one text.
+    pub(crate) fn bytes(self, bytes: &[u8]) -> String {
+        match self {
+            Engine::Sqlite => format!("X'{}'", hex::encode(bytes)),
+            Engine::Postgres => format!("'\\x{}'", hex::encode(bytes)),
+        }
+    }
+
+    /// Text as a literal.
+    pub(crate) fn text(self, text: &str) -> String {
+        match self {
+            Engine::Sqlite => format!("'{}'", text.replace('\'', "''")),
+            Engine::Postgres => format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''")),
+        }
+    }
+
+    /// Many hashes of one table as one cell of lower-case hex, in order: a row each would cost more than the hash.
+    pub(crate) fn hex_of(self, column: &str, order: &str) -> String {
+        match self {
+            Engine::Sqlite => format!("group_concat(lower(hex({column})), '' ORDER BY {order})"),
+            Engine::Postgres => format!("string_agg(encode({column}, 'hex'), '' ORDER BY {order})"),
         }
     }
 
@@ -136,6 +167,8 @@ impl Db {
             .max_connections(if engine == Engine::Sqlite { 4 } else { 8 })
             .min_connections(1)
             .acquire_timeout(Duration::from_secs(5))
+            // A server may have gone since; a file's connection is as good as it was, and asking costs as much as a query.
+            .test_before_acquire(engine == Engine::Postgres)
             .after_connect(move |conn, _| {
                 Box::pin(async move {
                     for sql in engine.connection_setup() {
@@ -199,18 +232,8 @@ impl Db {
             sqlx::raw_sql(AssertSqlSafe(self.engine.schema(text)))
                 .execute(&mut *tx)
                 .await?;
-            if self.engine == Engine::Postgres {
-                sqlx::raw_sql(
-                    "CREATE FUNCTION vitrine_append_only() RETURNS trigger LANGUAGE plpgsql AS \
-                     $$ BEGIN RAISE EXCEPTION 'append only'; END $$",
-                )
-                .execute(&mut *tx)
-                .await?;
-            }
-            for table in APPEND_ONLY {
-                sqlx::raw_sql(AssertSqlSafe(self.engine.append_only(table)))
-                    .execute(&mut *tx)
-                    .await?;
+            if *id == 1 {
+                self.forbid_changes(&mut tx).await?;
             }
             sqlx::query("INSERT INTO migrations (id) VALUES ($1)")
                 .bind(*id)
@@ -230,6 +253,66 @@ impl Db {
         }
         tx.commit().await?;
         Ok(done)
+    }
+
+    /// A ledger was begun here and nobody has joined: a founding that was interrupted, or whose invitation was never used.
+    pub(crate) async fn unused(&self) -> Result<bool> {
+        let row = sqlx::query(
+            "SELECT (SELECT COUNT(*) FROM ledger_entries), (SELECT COUNT(*) FROM authenticators), \
+             (SELECT COUNT(*) FROM ledger_entries WHERE event = 'authenticator.enrolled')",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        let (entries, keys, enrolled): (i64, i64, i64) =
+            (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        Ok(entries > 0 && keys == 0 && enrolled == 0)
+    }
+
+    /// Drops every table, for founding anew what nobody has used.
+    pub(crate) async fn clear(&self) -> Result<()> {
+        let (listed, before) = match self.engine {
+            Engine::Sqlite => (
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+                "PRAGMA foreign_keys = OFF",
+            ),
+            Engine::Postgres => (
+                "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' AND tableowner = current_user",
+                "SET client_min_messages = 'error'",
+            ),
+        };
+        let mut conn = self.writer().await?;
+        run(&mut conn, before).await?;
+        let mut tx = conn.begin().await?;
+        for row in sqlx::query(listed).fetch_all(&mut *tx).await? {
+            let table: String = row.try_get(0)?;
+            let sql = match self.engine {
+                Engine::Sqlite => format!("DROP TABLE {table}"),
+                Engine::Postgres => format!("DROP TABLE {table} CASCADE"),
+            };
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *tx).await?;
+        }
+        if self.engine == Engine::Postgres {
+            sqlx::raw_sql("DROP FUNCTION vitrine_append_only")
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The triggers on what is only ever added to.
+    async fn forbid_changes(&self, tx: &mut AnyConnection) -> Result<()> {
+        if self.engine == Engine::Postgres {
+            let function = "CREATE FUNCTION vitrine_append_only() RETURNS trigger LANGUAGE plpgsql AS \
+                 $$ BEGIN RAISE EXCEPTION 'append only'; END $$";
+            run(tx, function).await?;
+        }
+        for table in APPEND_ONLY {
+            sqlx::raw_sql(AssertSqlSafe(self.engine.append_only(table)))
+                .execute(&mut *tx)
+                .await?;
+        }
+        Ok(())
     }
 
     /// Refuses to serve as a role that could rewrite the ledger (promise P5).

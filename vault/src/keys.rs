@@ -169,17 +169,18 @@ impl Keys {
         self.tokens.soft
     }
 
-    /// Makes the keys that are missing, at founding. Returns (key, token) of new key-encryption keys.
+    /// Makes the keys that are missing, at founding. Returns (key, token) of the key-encryption keys.
     pub fn found(&self) -> Result<Vec<(KeyId, String)>> {
-        let mut made = Vec::new();
+        let mut wrapping = Vec::new();
         for named in &self.tokens.custody {
-            if labelled(&named.token, WRAPPING).is_none() {
-                let key = named
+            let key = match labelled(&named.token, WRAPPING) {
+                Some(key) => key,
+                None => named
                     .token
                     .make_wrapping_key(WRAPPING)
-                    .map_err(|e| down(&e))?;
-                made.push((ours(&key), named.name.clone()));
-            }
+                    .map_err(|e| down(&e))?,
+            };
+            wrapping.push((ours(&key), named.name.clone()));
         }
         for named in &self.tokens.checkpoint {
             if labelled(&named.token, SIGNING).is_none() {
@@ -196,7 +197,7 @@ impl Keys {
                 .make_wrapping_key(SERVICE)
                 .map_err(|e| down(&e))?;
         }
-        Ok(made)
+        Ok(wrapping)
     }
 
     /// The checkpoint keys, for the founding entry.

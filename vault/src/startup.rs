@@ -52,7 +52,12 @@ pub async fn found(
 ) -> Result<Founded> {
     let (origin, rp_id) = parse_origin(origin)?;
     let anchor = Anchor::at(&config.anchor_path());
-    if anchor.read()?.is_some() {
+    let url = config
+        .database
+        .owner_url
+        .clone()
+        .unwrap_or_else(|| config.database_url());
+    if anchor.read()?.is_some() && !never_used(&url).await {
         // Also where the database is gone: founding anew would forget the ledger that this node has seen.
         return Err(Error::conflict(
             "Not founded.",
@@ -66,13 +71,13 @@ pub async fn found(
     keys::provision(config)?;
     let keys = Keys::open(config)?;
     let made = keys.found()?;
-    let url = config
-        .database
-        .owner_url
-        .clone()
-        .unwrap_or_else(|| config.database_url());
     let db = Db::open(&url, true).await?;
     db.migrate(serving_role(config).as_deref()).await?;
+    if db.unused().await? {
+        // Killed on the way, or its invitation was lost before anybody joined: nobody's evidence goes.
+        db.clear().await?;
+        db.migrate(serving_role(config).as_deref()).await?;
+    }
     let clock = Clock::default();
     let ledger = Ledger::open(
         db,
@@ -104,6 +109,7 @@ pub async fn found(
             })
         })
         .await?;
+    crate::fault::point("found.committed");
     ledger.load_founding().await?;
     let invitation = invite_first(&ledger, receipt.leaf(), custodian).await?;
     for (key, token) in made {
@@ -123,6 +129,7 @@ pub async fn found(
             })
             .await?;
     }
+    crate::fault::point("found.entered");
     anchor.write(&Anchored {
         ledger: receipt.leaf(),
         size: 1,
@@ -134,6 +141,14 @@ pub async fn found(
         invitation,
         origin,
     })
+}
+
+/// There is a database, with a ledger that nobody has joined.
+async fn never_used(url: &str) -> bool {
+    match Db::open(url, false).await {
+        Ok(db) => db.unused().await.unwrap_or(false),
+        Err(_) => false,
+    }
 }
 
 async fn invite_first(ledger: &Ledger, name: Hash, custodian: &str) -> Result<Token> {
@@ -254,6 +269,8 @@ pub async fn open(config: Config, clock: Clock, adopt: Option<(u64, Hash)>) -> R
         ledger,
         keys,
         rosters: Default::default(),
+        sessions: Default::default(),
+        drills: Default::default(),
         trust,
         presence: Default::default(),
     }))
@@ -396,9 +413,7 @@ fn program_sha256() -> Result<audit::Hash> {
 /// entries. Hashing the program takes longer than a start may; nobody waits for it.
 pub async fn record_start_in_time(app: App) {
     loop {
-        while app.ledger.clock_stopped() {
-            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-        }
+        app.ledger.clock_goes().await;
         let Err(e) = record_start(&app).await else {
             return;
         };

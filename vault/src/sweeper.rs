@@ -33,7 +33,7 @@ pub async fn sweep(app: &App) -> Result<()> {
         return Ok(());
     }
     let now = app.ledger.clock().now();
-    for filed in store::live(&app.ledger.db().pool).await? {
+    for filed in store::due(&app.ledger.db().pool, now).await? {
         let done = match filed.state {
             State::Open if filed.ends.is_some_and(|e| e <= now) => {
                 release::close(app, filed.request, Closed::Expired).await
@@ -49,6 +49,7 @@ pub async fn sweep(app: &App) -> Result<()> {
             Err(e) => return Err(e),
         }
     }
+    app.ledger.flush_checkpoints().await?;
     tick_clock(app, now).await?;
     crate::rotation::run_due(app).await
 }

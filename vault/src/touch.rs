@@ -5,7 +5,6 @@ use quorum::assertion::{self, Assertion, RelyingParty};
 use quorum::ids::{AuthenticatorId, UserId};
 use quorum::statement::{self, Statement};
 use serde::Deserialize;
-use sqlx::Row;
 
 use crate::b64::Bytes;
 use crate::convert::Audited;
@@ -131,7 +130,13 @@ impl Touch {
 
     /// Uses the touch up inside the transaction: the key is still live, its counter rose, the nonce is new.
     pub async fn spend(&self, tx: &mut Tx) -> Result<()> {
-        use_key(tx, &self.key, self.counter).await?;
+        use_key(tx, &self.key, self.counter, false).await?;
+        tx.use_nonce(&self.statement.nonce).await
+    }
+
+    /// As `spend`, of a touch by which the key has also proved that it opens its share.
+    pub async fn spend_proving(&self, tx: &mut Tx) -> Result<()> {
+        use_key(tx, &self.key, self.counter, true).await?;
         tx.use_nonce(&self.statement.nonce).await
     }
 
@@ -185,12 +190,7 @@ pub fn event_assertion(a: &Assertion) -> audit::event::Assertion {
 /// # Errors
 /// `Conflict` when it went back; what the ledger says when that could not be recorded.
 pub async fn trust_counter(ledger: &Ledger, key: &Key, counter: u32) -> Result<()> {
-    let row = sqlx::query("SELECT counter FROM authenticators WHERE authenticator = $1")
-        .bind(key.authenticator.to_string())
-        .fetch_optional(&ledger.db().pool)
-        .await?
-        .ok_or_else(|| Error::missing("key"))?;
-    if rose(counter, row.try_get(0)?) {
+    if rose(counter, key.counter.into()) {
         return Ok(());
     }
     let key = key.clone();
@@ -224,29 +224,26 @@ fn rose(counter: u32, last: i64) -> bool {
 }
 
 /// Inside the transaction: the key is live now, and its counter rose (or neither side counts).
-pub async fn use_key(tx: &mut Tx, key: &Key, counter: u32) -> Result<()> {
-    let row = sqlx::query(
-        "SELECT counter, revoked, suspended FROM authenticators WHERE authenticator = $1",
+pub async fn use_key(tx: &mut Tx, key: &Key, counter: u32, proved: bool) -> Result<()> {
+    let used = sqlx::query(
+        "UPDATE authenticators SET counter = $1, proved_at = COALESCE($3, proved_at) WHERE authenticator = $2 \
+         AND revoked IS NULL AND suspended IS NULL AND (counter < $1 OR counter = 0 AND $1 = 0)",
     )
+    .bind(i64::from(counter))
     .bind(key.authenticator.to_string())
-    .fetch_optional(tx.conn())
-    .await?
-    .ok_or_else(|| Error::missing("key"))?;
-    let last: i64 = row.try_get(0)?;
-    if row.try_get::<Option<i64>, _>(1)?.is_some() || row.try_get::<Option<i64>, _>(2)?.is_some() {
-        return Err(people::key_not_live());
+    .bind(proved.then(|| tx.now()))
+    .execute(tx.conn())
+    .await?;
+    if used.rows_affected() == 1 {
+        return Ok(());
     }
-    if !rose(counter, last) {
-        return Err(Error::conflict(
-            "Nothing was done.",
-            "A later touch of this key came first.",
-            "Touch the key again.",
-        ));
-    }
-    sqlx::query("UPDATE authenticators SET counter = $1 WHERE authenticator = $2")
-        .bind(i64::from(counter))
-        .bind(key.authenticator.to_string())
-        .execute(tx.conn())
-        .await?;
-    Ok(())
+    people::key_by_id(tx.conn(), key.authenticator)
+        .await?
+        .ok_or_else(|| Error::missing("key"))?
+        .must_be_live()?;
+    Err(Error::conflict(
+        "Nothing was done.",
+        "A later touch of this key came first.",
+        "Touch the key again.",
+    ))
 }

@@ -13,7 +13,6 @@ use quorum::ids::UserId;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::people::sessions::{self, Session, Token};
-use crate::people::store as people;
 
 /// The session's cookie.
 pub const COOKIE: &str = "__Host-vitrine";
@@ -48,16 +47,9 @@ pub async fn person(req: &HttpRequest) -> Result<Person> {
     let token = bearer(req)
         .or_else(|| req.cookie(COOKIE).and_then(|c| Token::from_text(c.value())))
         .ok_or(Error::SignIn)?;
-    let session = sessions::of(&app.ledger, &token)
+    let (session, user) = sessions::of(&app.ledger, &app.sessions, &token)
         .await?
         .ok_or(Error::SignIn)?;
-    let user = people::user_by_id(&app.ledger.db().pool, session.user)
-        .await?
-        .ok_or(Error::SignIn)?;
-    let key = people::key_by_id(&app.ledger.db().pool, people::id(&session.authenticator)?).await?;
-    if !key.is_some_and(|k| k.live()) {
-        return Err(Error::SignIn); // the key that signed in was revoked or suspended since
-    }
     Ok(Person {
         user: user.user,
         name: user.name,

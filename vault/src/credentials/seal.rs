@@ -21,7 +21,7 @@ pub async fn next(
     origin: &'static str,
 ) -> Result<NewVersion> {
     // A rolled-back database would hand us an old roster: its tree must extend the anchor first.
-    app.ledger.checkpoint().await?;
+    app.ledger.check_extends().await?;
     let roster = app.rosters.in_force(&app.ledger, credential.safe).await?;
     crate::safes::rosters::rows_agree(&app.ledger, &roster).await?;
     let version = credential.sealed + 1;

@@ -111,8 +111,8 @@ pub async fn state_of(
 }
 
 /// A stored envelope, parsed. Whoever uses it compares its hash with a signed one.
-pub async fn envelope(
-    c: &mut AnyConnection,
+pub async fn envelope<'e>(
+    c: impl Executor<'e, Database = Any>,
     credential: CredentialId,
     version: u64,
 ) -> Result<Envelope> {
@@ -134,8 +134,8 @@ pub fn header_of(envelope: &[u8]) -> Result<String> {
 }
 
 /// The custody list of a version.
-pub async fn custody(
-    c: &mut AnyConnection,
+pub async fn custody<'e>(
+    c: impl Executor<'e, Database = Any>,
     credential: CredentialId,
     version: u64,
 ) -> Result<Vec<Wrapped>> {

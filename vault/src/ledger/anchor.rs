@@ -84,11 +84,19 @@ impl Anchor {
             .map_err(|e| Error::NoEntry(format!("anchor {}: {e}", self.path.display())))
     }
 
+    /// As `write`, on a thread that may wait for the disk.
+    pub async fn keep(&self, to: Anchored) -> Result<()> {
+        let anchor = self.clone();
+        tokio::task::spawn_blocking(move || anchor.write(&to))
+            .await
+            .map_err(Error::internal)?
+    }
+
     fn replace(&self, bytes: &[u8]) -> std::io::Result<()> {
         let new = self.path.with_extension("new");
         let mut file = std::fs::File::create(&new)?;
         file.write_all(bytes)?;
-        file.sync_all()?;
+        file.sync_data()?;
         std::fs::rename(&new, &self.path)?;
         match self.path.parent() {
             Some(dir) => std::fs::File::open(dir)?.sync_all(),

@@ -67,15 +67,23 @@ impl Ledger {
         anchor.write(&held)
     }
 
+    /// Refuses unless this database's tree extends the anchor: before each seal and each release, for which a
+    /// database that was rolled back would give an old roster or an old count.
+    pub async fn check_extends(&self) -> Result<()> {
+        let held = self.inner.signer.anchor.read()?.ok_or_else(gone)?;
+        self.extends(held.size, held.root).await
+    }
+
     /// Refuses unless the stored tree had `root` at `size`.
     async fn extends(&self, size: u64, root: Hash) -> Result<()> {
-        if size > self.stored_size().await? {
-            return Err(broken("entries that this node has seen are missing"));
+        // Reads the entries' leaves themselves: where some are missing there is no root.
+        match self.root_at(size).await? {
+            None => Err(broken("entries that this node has seen are missing")),
+            Some(found) if found != root => {
+                Err(broken("entries that this node has seen are different"))
+            }
+            Some(_) => Ok(()),
         }
-        if self.root_at(size).await? != root {
-            return Err(broken("entries that this node has seen are different"));
-        }
-        Ok(())
     }
 
     async fn stored_size(&self) -> Result<u64> {
@@ -95,7 +103,12 @@ impl Ledger {
         if let Some(held) = newest.as_ref().filter(|c| c.size > seq) {
             return Ok(held.as_ref().clone());
         }
-        let signed = self.sign().await?;
+        // What this node has committed is enough, where it covers the entry: no need to ask how far others are.
+        let mut size = self.size();
+        if size <= seq {
+            size = self.stored_size().await?;
+        }
+        let signed = self.sign(size).await?;
         if signed.size <= seq {
             return Err(Error::internal(format!("entry {seq} is not durable")));
         }
@@ -109,41 +122,50 @@ impl Ledger {
         self.covering(size.saturating_sub(1)).await
     }
 
-    async fn sign(&self) -> Result<Checkpoint> {
+    async fn sign(&self, size: u64) -> Result<Checkpoint> {
         let founding = self.founding()?;
         let anchor = &self.inner.signer.anchor;
-        let held = anchor.read()?.ok_or_else(|| broken("the anchor is gone"))?;
-        let size = self.stored_size().await?;
+        let held = anchor.read()?.ok_or_else(gone)?;
         if size < held.size {
             return Err(broken("entries that this node has seen are missing"));
         }
-        let root = self.root_at(size).await?;
-        if !self
-            .consistent((held.size, held.root), (size, root))
+        let root = self
+            .root_extending((held.size, held.root), size)
             .await?
-        {
-            return Err(broken("entries that this node has seen are different"));
-        }
+            .ok_or_else(|| broken("entries that this node has seen are missing or different"))?;
         let body = audit::checkpoint::body(&founding.name, size, &audit_hash(root));
-        let signature = self.inner.signer.keys.sign_checkpoint(&body).await?;
-        let note = signature.note(&body)?;
-        let (stored, at) = (note.clone(), i64::try_from(size).map_err(Error::internal)?);
-        self.aside(move |tx| {
-            Box::pin(async move {
-                sqlx::query("INSERT INTO ledger_checkpoints (size, note) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-                    .bind(at)
-                    .bind(stored)
-                    .execute(tx.conn())
-                    .await?;
-                Ok(())
+        // Side by side: what is anchored is durable, whether its signature comes or not.
+        let (signature, anchored) = futures::join!(
+            self.inner.signer.keys.sign_checkpoint(&body),
+            anchor.keep(Anchored {
+                ledger: founding.ledger,
+                size,
+                root,
             })
-        })
-        .await?;
-        anchor.write(&Anchored {
-            ledger: founding.ledger,
-            size,
-            root,
-        })?;
+        );
+        let note = signature?.note(&body)?;
+        anchored?;
+        self.file(size, note.clone());
         Ok(Checkpoint { size, root, note })
     }
+
+    /// Keeps a signed checkpoint for exports: the writer stores it with the next batch. A crash before loses one of many, and
+    /// the next covers the same entries.
+    fn file(&self, size: u64, note: String) {
+        if let Ok(mut notes) = self.inner.notes.lock() {
+            notes.push((size, note));
+        }
+    }
+
+    /// Stores what `file` keeps, where no batch came to take it.
+    pub async fn flush_checkpoints(&self) -> Result<()> {
+        if self.inner.notes.lock().is_ok_and(|notes| notes.is_empty()) {
+            return Ok(());
+        }
+        self.aside(|_| Box::pin(async { Ok(()) })).await
+    }
+}
+
+fn gone() -> Error {
+    broken("the anchor is gone")
 }

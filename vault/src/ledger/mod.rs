@@ -17,6 +17,7 @@ pub mod web;
 mod writer;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::future::BoxFuture;
 use quorum::Hash;
@@ -25,7 +26,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 pub(crate) use crate::convert::audit_hash;
-use crate::db::Db;
+use crate::db::{Db, Engine};
 use crate::error::{Error, Result, Words};
 
 pub use anchor::Anchor;
@@ -85,10 +86,12 @@ struct Inner {
     clock: Clock,
     jobs: mpsc::Sender<Box<dyn writer::Job>>,
     size: watch::Receiver<u64>,
+    changes: Arc<AtomicU64>,
+    notes: writer::Notes,
     founding: std::sync::OnceLock<Founding>,
     signer: checkpoints::Signer,
-    /// Held while the clock waits to be accepted.
-    clock_stopped: std::sync::atomic::AtomicBool,
+    /// True while the clock waits to be accepted.
+    clock_stopped: watch::Sender<bool>,
 }
 
 impl Ledger {
@@ -104,19 +107,25 @@ impl Ledger {
         let size = head_size(&db).await?;
         let (jobs, queue) = mpsc::channel(4096);
         let (grown, size) = watch::channel(size);
-        tokio::spawn(writer::run(
-            writer::Writer::new(conn, db.clone(), clock.clone(), grown, batch),
-            queue,
-        ));
+        let (changes, notes) = (Arc::new(AtomicU64::new(0)), writer::Notes::default());
+        let told = writer::Told {
+            grown,
+            changes: changes.clone(),
+            notes: notes.clone(),
+        };
+        let writer = writer::Writer::new(conn, db.clone(), clock.clone(), told, batch);
+        tokio::spawn(writer::run(writer, queue));
         let ledger = Ledger {
             inner: Arc::new(Inner {
                 db,
                 clock,
                 jobs,
                 size,
+                changes,
+                notes,
                 founding: std::sync::OnceLock::new(),
                 signer: checkpoints::Signer::new(keys, anchor),
-                clock_stopped: std::sync::atomic::AtomicBool::new(false),
+                clock_stopped: watch::Sender::new(false),
             }),
         };
         ledger.load_founding().await?;
@@ -167,6 +176,12 @@ impl Ledger {
         *self.inner.size.borrow()
     }
 
+    /// A number that rises whenever rows may have changed, before whoever changed them is told; none where other nodes
+    /// change them too. What was read under a number holds as long as it is the same.
+    pub(crate) fn changes(&self) -> Option<u64> {
+        (self.inner.db.engine == Engine::Sqlite).then(|| self.inner.changes.load(Ordering::SeqCst))
+    }
+
     /// A receiver that wakes at each new entry of this node.
     pub fn grown(&self) -> watch::Receiver<u64> {
         self.inner.size.clone()
@@ -191,14 +206,54 @@ impl Ledger {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<Recorded<T>>> + Send + 'static,
     {
-        if self
-            .inner
-            .clock_stopped
-            .load(std::sync::atomic::Ordering::Relaxed)
-        {
+        if self.clock_stopped() {
             return Err(clock_stopped());
         }
         self.write_any(job).await
+    }
+
+    /// Enters an event that changes no row. Cheaper than `write`, for what comes often.
+    pub async fn append(
+        &self,
+        actor: audit::Actor,
+        event: audit::Event,
+        links: Vec<String>,
+    ) -> Result<Receipt> {
+        if self.clock_stopped() {
+            return Err(clock_stopped());
+        }
+        let (answer, wait) = oneshot::channel();
+        self.send(Box::new(writer::Alone {
+            actor,
+            event,
+            links,
+            answer,
+        }))
+        .await?;
+        self.answered(wait).await.map(|((), receipt)| receipt)
+    }
+
+    async fn send(&self, job: Box<dyn writer::Job>) -> Result<()> {
+        self.inner
+            .jobs
+            .send(job)
+            .await
+            .map_err(|_| Error::internal("the writer has stopped"))
+    }
+
+    /// What became of a job that records.
+    async fn answered<T>(
+        &self,
+        wait: oneshot::Receiver<Result<(T, Receipt)>>,
+    ) -> Result<(T, Receipt)> {
+        let done = wait
+            .await
+            .map_err(|_| Error::NoEntry("the batch was given up before this job".into()))?;
+        if let Err(Error::NotReady(_)) = &done {
+            // Only the clock makes the writer say this: it stepped while we ran.
+            self.inner.clock_stopped.send_replace(true);
+        }
+        done
     }
 
     /// As `write`, also while the clock waits to be accepted: for `clock.accepted` itself.
@@ -208,22 +263,8 @@ impl Ledger {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<Recorded<T>>> + Send + 'static,
     {
         let (answer, wait) = oneshot::channel();
-        let job = writer::entry(job, answer);
-        self.inner
-            .jobs
-            .send(job)
-            .await
-            .map_err(|_| Error::internal("the writer has stopped"))?;
-        let done = wait
-            .await
-            .map_err(|_| Error::NoEntry("the batch was given up before this job".into()))?;
-        if let Err(Error::NotReady(_)) = &done {
-            // Only the clock makes the writer say this: it stepped while we ran.
-            self.inner
-                .clock_stopped
-                .store(true, std::sync::atomic::Ordering::Relaxed);
-        }
-        done
+        self.send(writer::entry(job, answer)).await?;
+        self.answered(wait).await
     }
 
     /// Runs `job` in the writer's transaction with no entry: sessions, challenges, counters.
@@ -233,12 +274,7 @@ impl Ledger {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
         let (answer, wait) = oneshot::channel();
-        let job = writer::aside(job, answer);
-        self.inner
-            .jobs
-            .send(job)
-            .await
-            .map_err(|_| Error::internal("the writer has stopped"))?;
+        self.send(writer::aside(job, answer)).await?;
         wait.await
             .map_err(|_| Error::NoEntry("the batch was given up before this job".into()))?
     }
@@ -259,24 +295,24 @@ impl Ledger {
             None => return Ok(false),
         };
         let stopped = last > 0 && (self.inner.clock.now() - last).abs() > crate::clock::DAY;
-        self.inner
-            .clock_stopped
-            .store(stopped, std::sync::atomic::Ordering::Relaxed);
+        self.inner.clock_stopped.send_replace(stopped);
         Ok(stopped)
     }
 
     /// Whether writes wait for somebody to accept the clock.
     pub fn clock_stopped(&self) -> bool {
-        self.inner
-            .clock_stopped
-            .load(std::sync::atomic::Ordering::Relaxed)
+        *self.inner.clock_stopped.borrow()
+    }
+
+    /// Returns once the clock needs no accepting, at once where it needs none.
+    pub async fn clock_goes(&self) {
+        let mut stopped = self.inner.clock_stopped.subscribe();
+        let _ = stopped.wait_for(|stopped| !stopped).await;
     }
 
     /// Called once `clock.accepted` is durable.
     pub(crate) fn clock_accepted(&self, _receipt: &Receipt) {
-        self.inner
-            .clock_stopped
-            .store(false, std::sync::atomic::Ordering::Relaxed);
+        self.inner.clock_stopped.send_replace(false);
     }
 
     /// A receipt again, after a crash, for a `release.opened` that is durable under a checkpoint which

@@ -4,8 +4,37 @@
 use quorum::Hash;
 use sqlx::Row;
 
-use super::{Ledger, hash};
+use super::Ledger;
 use crate::error::{Error, Result};
+
+/// Why hashes were not fetched.
+enum Fetching {
+    /// There are fewer than the tree has.
+    Missing,
+    /// The database did not give them.
+    Failed(Error),
+}
+
+impl From<Error> for Fetching {
+    fn from(e: Error) -> Fetching {
+        Fetching::Failed(e)
+    }
+}
+
+impl From<sqlx::Error> for Fetching {
+    fn from(e: sqlx::Error) -> Fetching {
+        Fetching::Failed(e.into())
+    }
+}
+
+impl From<Fetching> for Error {
+    fn from(e: Fetching) -> Error {
+        match e {
+            Fetching::Missing => super::anchor::broken("entries are missing"),
+            Fetching::Failed(e) => e,
+        }
+    }
+}
 
 impl Ledger {
     /// Hashes that prove entry `seq` under the tree of `size`.
@@ -27,49 +56,89 @@ impl Ledger {
         audit::tree::consistency(&nodes, from, to).map_err(Error::internal)
     }
 
-    pub(super) async fn root_at(&self, size: u64) -> Result<Hash> {
-        let nodes = self
-            .fetch(audit::tree::wanted_for_root(size).map_err(Error::internal)?)
-            .await?;
-        audit::tree::root(&nodes, size)
-            .map(|h| Hash(h.0))
-            .map_err(Error::internal)
+    /// The stored tree's root at `size`; none where entries are missing.
+    pub(super) async fn root_at(&self, size: u64) -> Result<Option<Hash>> {
+        let wanted = audit::tree::wanted_for_root(size).map_err(Error::internal)?;
+        match self.fetch(wanted).await {
+            Ok(nodes) => Ok(audit::tree::root(&nodes, size).ok().map(|h| Hash(h.0))),
+            Err(Fetching::Missing) => Ok(None),
+            Err(Fetching::Failed(e)) => Err(e),
+        }
     }
 
-    pub(super) async fn consistent(&self, old: (u64, Hash), new: (u64, Hash)) -> Result<bool> {
-        let proof = self.consistency(old.0, new.0).await?;
-        let (was, is) = (super::audit_hash(old.1), super::audit_hash(new.1));
-        Ok(audit::tree::verify_consistency(old.0, &was, new.0, &is, &proof).is_ok())
+    /// The stored tree's root at `size`, proved to extend the `old` one; none where it does not, or entries are missing.
+    pub(super) async fn root_extending(&self, old: (u64, Hash), size: u64) -> Result<Option<Hash>> {
+        let mut wanted = audit::tree::wanted_for_root(size).map_err(Error::internal)?;
+        let proves = 0 < old.0 && old.0 < size;
+        if proves {
+            let more = audit::tree::wanted_for_consistency(old.0, size).map_err(Error::internal)?;
+            wanted.extend(more);
+            wanted.sort();
+            wanted.dedup();
+        }
+        let nodes = match self.fetch(wanted).await {
+            Ok(nodes) => nodes,
+            Err(Fetching::Missing) => return Ok(None),
+            Err(Fetching::Failed(e)) => return Err(e),
+        };
+        let root = audit::tree::root(&nodes, size).map_err(Error::internal)?;
+        let proof = if proves {
+            audit::tree::consistency(&nodes, old.0, size).map_err(Error::internal)?
+        } else {
+            Vec::new()
+        };
+        let was = super::audit_hash(old.1);
+        let extends = audit::tree::verify_consistency(old.0, &was, size, &root, &proof).is_ok();
+        Ok(extends.then_some(Hash(root.0)))
     }
 
-    async fn fetch(&self, wanted: Vec<audit::tree::Range>) -> Result<audit::tree::Fetched> {
+    /// All ranges in one query, a row each.
+    async fn fetch(
+        &self,
+        wanted: Vec<audit::tree::Range>,
+    ) -> std::result::Result<audit::tree::Fetched, Fetching> {
         let mut fetched = audit::tree::Fetched::default();
-        for range in wanted {
-            let (from, to) = (
-                i64::try_from(range.from).map_err(Error::internal)?,
-                i64::try_from(range.to).map_err(Error::internal)?,
-            );
-            let rows = if range.level == 0 {
-                sqlx::query(
-                    "SELECT leaf FROM ledger_entries WHERE seq >= $1 AND seq < $2 ORDER BY seq",
-                )
-                .bind(from)
-                .bind(to)
-                .fetch_all(&self.db().pool)
-                .await?
-            } else {
-                sqlx::query("SELECT hash FROM ledger_nodes WHERE level = $1 AND n >= $2 AND n < $3 ORDER BY n")
-                    .bind(i64::from(range.level))
-                    .bind(from)
-                    .bind(to)
-                    .fetch_all(&self.db().pool)
-                    .await?
-            };
-            let mut hashes = Vec::with_capacity(rows.len());
-            for row in rows {
-                hashes.push(audit::Hash(hash(&row.try_get::<Vec<u8>, _>(0)?)?.0));
+        if wanted.is_empty() {
+            return Ok(fetched);
+        }
+        let engine = self.db().engine;
+        let parts: Vec<String> = wanted
+            .iter()
+            .enumerate()
+            .map(|(at, range)| {
+                let (from, to) = (2 * at + 1, 2 * at + 2);
+                match range.level {
+                    0 => format!(
+                        "SELECT {at}, {} FROM ledger_entries WHERE seq >= ${from} AND seq < ${to}",
+                        engine.hex_of("leaf", "seq")
+                    ),
+                    level => format!(
+                        "SELECT {at}, {} FROM ledger_nodes WHERE level = {level} AND n >= ${from} AND n < ${to}",
+                        engine.hex_of("hash", "n")
+                    ),
+                }
+            })
+            .collect();
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "{} ORDER BY 1",
+            parts.join(" UNION ALL ")
+        )));
+        for range in &wanted {
+            for place in [range.from, range.to] {
+                query = query.bind(i64::try_from(place).map_err(Error::internal)?);
             }
-            fetched.insert(range, hashes).map_err(Error::internal)?;
+        }
+        let rows = query.fetch_all(&self.db().pool).await?;
+        for (range, row) in wanted.into_iter().zip(rows) {
+            let text = row.try_get::<Option<String>, _>(1)?.unwrap_or_default();
+            let bytes = hex::decode(text).map_err(Error::internal)?;
+            let (hashes, rest) = bytes.as_chunks::<32>();
+            if !rest.is_empty() {
+                return Err(Error::internal("a stored hash has not 32 bytes").into());
+            }
+            fetched
+                .insert(range, hashes.iter().map(|h| audit::Hash(*h)).collect())
+                .map_err(|_| Fetching::Missing)?;
         }
         Ok(fetched)
     }

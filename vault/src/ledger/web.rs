@@ -46,8 +46,10 @@ async fn checkpoint(
             "Sign nothing, and call a custodian.",
         ));
     }
-    let consistency = app.ledger.consistency(since.from, checkpoint.size).await?;
-    let founding = rosters::proved(&app.ledger, 0, &checkpoint).await?;
+    let (consistency, founding) = futures::try_join!(
+        app.ledger.consistency(since.from, checkpoint.size),
+        rosters::proved(&app.ledger, 0, &checkpoint)
+    )?;
     ok(json!({
         "note": checkpoint.note, "size": checkpoint.size, "root": checkpoint.root.to_string(),
         "consistency": consistency.iter().map(ToString::to_string).collect::<Vec<_>>(),

@@ -4,6 +4,11 @@
 //! If we crash before COMMIT returns, nothing happened. If we crash after it and before the callers
 //! are told, the entries are there: every act behind a receipt can be asked for again.
 
+use std::fmt::Write as _;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
 use audit::chain::{AppendError, Appended, Chain, Head};
 use audit::{Actor, Draft, Event};
 use futures::future::BoxFuture;
@@ -13,7 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Receipt;
 use crate::clock::Clock;
-use crate::db::Db;
+use crate::db::{Db, Engine};
 use crate::error::{Error, Result};
 
 /// The writer's transaction, as a job sees it.
@@ -23,6 +28,11 @@ pub struct Tx {
     now: i64,
     appended: Vec<(Appended, &'static str, String)>,
     links: Vec<(String, u64)>,
+    /// A savepoint stands.
+    marked: bool,
+    /// Rolled back: there is nothing to commit.
+    over: bool,
+    engine: Engine,
 }
 
 /// What a job that changes state must return: there is no other way to make one than to record an entry.
@@ -133,6 +143,10 @@ pub(super) trait Job: Send {
     fn run<'t>(self: Box<Self>, tx: &'t mut Tx) -> BoxFuture<'t, Option<Reply>>;
     /// Answers that nothing was written.
     fn fail(self: Box<Self>, cause: String);
+    /// Whether it may change rows of its own, so that a refusal has something to undo.
+    fn touches_rows(&self) -> bool {
+        true
+    }
 }
 
 struct Pending<F, T> {
@@ -193,6 +207,51 @@ where
     job
 }
 
+/// An entry and nothing else.
+pub(super) struct Alone {
+    pub(super) actor: Actor,
+    pub(super) event: Event,
+    pub(super) links: Vec<String>,
+    pub(super) answer: oneshot::Sender<Result<((), Receipt)>>,
+}
+
+impl Job for Alone {
+    fn run<'t>(self: Box<Self>, tx: &'t mut Tx) -> BoxFuture<'t, Option<Reply>> {
+        let Alone {
+            actor,
+            event,
+            links,
+            answer,
+        } = *self;
+        let links: Vec<&(dyn std::fmt::Display + Sync)> = links.iter().map(|l| l as _).collect();
+        let reply = match tx.record(actor, event, &links) {
+            Ok(done) => {
+                let reply: Reply = Box::new(move |committed| {
+                    let _ = answer.send(
+                        committed
+                            .map(|()| ((), done.receipt))
+                            .map_err(Error::NoEntry),
+                    );
+                });
+                Some(reply)
+            }
+            Err(e) => {
+                let _ = answer.send(Err(e));
+                None
+            }
+        };
+        Box::pin(std::future::ready(reply))
+    }
+
+    fn fail(self: Box<Self>, cause: String) {
+        let _ = self.answer.send(Err(Error::NoEntry(cause)));
+    }
+
+    fn touches_rows(&self) -> bool {
+        false
+    }
+}
+
 /// A job without an entry.
 pub(super) fn aside<T, F>(job: F, answer: oneshot::Sender<Result<T>>) -> Box<dyn Job>
 where
@@ -202,12 +261,24 @@ where
     Box::new(Pending { job, answer })
 }
 
+/// Signed checkpoints that wait for a batch to go along with: size and note.
+pub(super) type Notes = Arc<Mutex<Vec<(u64, String)>>>;
+
+/// What the writer shares with the ledger's handles.
+pub(super) struct Told {
+    /// Entries that are durable.
+    pub(super) grown: watch::Sender<u64>,
+    /// Batches that may have changed rows; counted before anybody is told.
+    pub(super) changes: Arc<AtomicU64>,
+    pub(super) notes: Notes,
+}
+
 /// The writer's own state.
 pub(super) struct Writer {
     conn: Option<AnyConnection>,
     db: Db,
     clock: Clock,
-    grown: watch::Sender<u64>,
+    told: Told,
     batch: usize,
 }
 
@@ -216,14 +287,14 @@ impl Writer {
         conn: AnyConnection,
         db: Db,
         clock: Clock,
-        grown: watch::Sender<u64>,
+        told: Told,
         batch: usize,
     ) -> Writer {
         Writer {
             conn: Some(conn),
             db,
             clock,
-            grown,
+            told,
             batch: batch.max(1),
         }
     }
@@ -244,7 +315,8 @@ impl Writer {
         let outcome = self.transact(jobs, &mut replies).await;
         let told = match outcome {
             Ok(size) => {
-                self.grown
+                self.told
+                    .grown
                     .send_if_modified(|s| std::mem::replace(s, size) != size);
                 Ok(())
             }
@@ -271,10 +343,18 @@ impl Writer {
     ) -> Result<u64> {
         let mut tx = self.begin().await?;
         let several = jobs.len() > 1;
+        let rows = jobs.iter().any(|job| job.touches_rows());
         for job in jobs.drain(..) {
             replies.extend(tx.attempt(job, several).await?);
         }
-        let size = tx.finish().await?;
+        let notes = match self.told.notes.lock() {
+            Ok(mut notes) => std::mem::take(&mut *notes),
+            Err(_) => Vec::new(),
+        };
+        let size = tx.finish(&notes).await?;
+        if rows {
+            self.told.changes.fetch_add(1, Ordering::SeqCst);
+        }
         self.conn = Some(tx.conn);
         Ok(size)
     }
@@ -285,31 +365,28 @@ impl Writer {
             Some(conn) => conn,
             None => self.db.writer().await?,
         };
-        self.db.engine.begin(&mut conn).await?;
-        let chain =
-            match sqlx::query("SELECT size, prev, time, frontier FROM ledger_head WHERE id = 1")
-                .fetch_optional(&mut conn)
-                .await?
-            {
-                Some(row) => {
-                    let head = Head {
-                        size: u64::try_from(row.try_get::<i64, _>(0)?).map_err(Error::internal)?,
-                        prev: audit::Hash(super::hash(&row.try_get::<Vec<u8>, _>(1)?)?.0),
-                        time: row.try_get(2)?,
-                        frontier: row.try_get(3)?,
-                    };
-                    Chain::resume(head).map_err(|e| {
-                        Error::internal(format!("the ledger's head is damaged: {e}"))
-                    })?
-                }
-                None => Chain::new(),
-            };
+        let chain = match self.db.engine.begin(&mut conn).await? {
+            Some(row) => {
+                let head = Head {
+                    size: u64::try_from(row.try_get::<i64, _>(0)?).map_err(Error::internal)?,
+                    prev: audit::Hash(super::hash(&row.try_get::<Vec<u8>, _>(1)?)?.0),
+                    time: row.try_get(2)?,
+                    frontier: row.try_get(3)?,
+                };
+                Chain::resume(head)
+                    .map_err(|e| Error::internal(format!("the ledger's head is damaged: {e}")))?
+            }
+            None => Chain::new(),
+        };
         Ok(Tx {
             conn,
             chain,
             now: self.clock.now(),
             appended: Vec::new(),
             links: Vec::new(),
+            marked: false,
+            over: false,
+            engine: self.db.engine,
         })
     }
 }
@@ -318,102 +395,115 @@ impl Tx {
     /// Runs one job. A refusal leaves no trace.
     async fn attempt(&mut self, job: Box<dyn Job>, several: bool) -> Result<Option<Reply>> {
         let (before, entries, links) = (self.chain.clone(), self.appended.len(), self.links.len());
-        if several {
-            sqlx::raw_sql("SAVEPOINT job")
-                .execute(&mut self.conn)
-                .await?;
+        let marked = several && job.touches_rows();
+        if marked {
+            self.mark().await?;
         }
         let reply = job.run(self).await;
         if reply.is_none() {
             self.chain = before;
             self.appended.truncate(entries);
             self.links.truncate(links);
-        }
-        let end: &[&'static str] = match (&reply, several) {
-            (Some(_), true) => &["RELEASE SAVEPOINT job"],
-            (Some(_), false) => &[],
-            (None, true) => &["ROLLBACK TO SAVEPOINT job", "RELEASE SAVEPOINT job"],
-            (None, false) => &["ROLLBACK", "BEGIN"], // alone in its transaction: commit an empty one
-        };
-        for sql in end {
-            sqlx::raw_sql(*sql).execute(&mut self.conn).await?;
+            let undo = match (marked, several) {
+                (true, _) => "ROLLBACK TO SAVEPOINT job",
+                (false, true) => return Ok(None), // it touched no row
+                (false, false) => {
+                    self.over = true; // it was alone in its transaction
+                    "ROLLBACK"
+                }
+            };
+            sqlx::raw_sql(undo).execute(&mut self.conn).await?;
         }
         Ok(reply)
     }
 
-    /// Writes the batch's entries and the new head, and commits.
-    async fn finish(&mut self) -> Result<u64> {
+    /// A savepoint before the next job's rows, in place of the last one's. COMMIT releases whatever stands.
+    async fn mark(&mut self) -> Result<()> {
+        let sql = if std::mem::replace(&mut self.marked, true) {
+            "RELEASE SAVEPOINT job; SAVEPOINT job"
+        } else {
+            "SAVEPOINT job"
+        };
+        sqlx::raw_sql(sql).execute(&mut self.conn).await?;
+        Ok(())
+    }
+
+    /// Writes the batch's entries and the new head, and commits: one text, one trip to the database.
+    async fn finish(&mut self, notes: &[(u64, String)]) -> Result<u64> {
         let size = self.chain.size();
+        if self.over {
+            return Ok(size);
+        }
+        let mut sql = String::new();
         if !self.appended.is_empty() {
-            self.insert_entries().await?;
-            let head = self.chain.head();
-            sqlx::query(
-                "INSERT INTO ledger_head (id, size, prev, time, frontier) VALUES (1, $1, $2, $3, $4) \
-                 ON CONFLICT (id) DO UPDATE SET size = excluded.size, prev = excluded.prev, time = excluded.time, frontier = excluded.frontier",
-            )
-            .bind(i64::try_from(head.size).map_err(Error::internal)?)
-            .bind(head.prev.0.to_vec())
-            .bind(head.time)
-            .bind(head.frontier)
+            self.entries(&mut sql);
+            let Head {
+                size,
+                prev,
+                time,
+                frontier,
+            } = self.chain.head();
+            let (prev, frontier) = (self.engine.bytes(&prev.0), self.engine.bytes(&frontier));
+            let _ = write!(
+                sql,
+                "INSERT INTO ledger_head (id, size, prev, time, frontier) VALUES (1, {size}, {prev}, {time}, {frontier}) \
+                 ON CONFLICT (id) DO UPDATE SET size = excluded.size, prev = excluded.prev, time = excluded.time, frontier = excluded.frontier;"
+            );
+        }
+        for (size, note) in notes {
+            let note = self.engine.text(note);
+            let _ = write!(
+                sql,
+                "INSERT INTO ledger_checkpoints (size, note) VALUES ({size}, {note}) ON CONFLICT DO NOTHING;"
+            );
+        }
+        sql.push_str("COMMIT");
+        sqlx::raw_sql(AssertSqlSafe(sql))
             .execute(&mut self.conn)
             .await?;
-        }
-        sqlx::raw_sql("COMMIT").execute(&mut self.conn).await?;
         Ok(size)
     }
 
-    async fn insert_entries(&mut self) -> Result<()> {
-        let rows = std::mem::take(&mut self.appended);
-        let links = std::mem::take(&mut self.links);
-        for chunk in rows.chunks(128) {
-            let sql = format!(
-                "INSERT INTO ledger_entries (seq, time, event, actor, leaf, bytes) VALUES {}",
-                places(chunk.len(), 6)
-            );
-            let mut query = sqlx::query(AssertSqlSafe(sql));
-            for (entry, event, actor) in chunk {
-                query = query
-                    .bind(i64::try_from(entry.seq).map_err(Error::internal)?)
-                    .bind(entry.time)
-                    .bind(*event)
-                    .bind(actor.clone())
-                    .bind(entry.leaf.0.to_vec())
-                    .bind(entry.bytes.clone());
-            }
-            query.execute(&mut self.conn).await?;
-        }
-        for node in rows.iter().flat_map(|(entry, ..)| entry.nodes.iter()) {
-            sqlx::query("INSERT INTO ledger_nodes (level, n, hash) VALUES ($1, $2, $3)")
-                .bind(i64::from(node.level))
-                .bind(i64::try_from(node.index).map_err(Error::internal)?)
-                .bind(node.hash.0.to_vec())
-                .execute(&mut self.conn)
-                .await?;
-        }
-        for chunk in links.chunks(400) {
-            let sql = format!(
-                "INSERT INTO ledger_links (subject, seq) VALUES {}",
-                places(chunk.len(), 2)
-            );
-            let mut query = sqlx::query(AssertSqlSafe(sql));
-            for (subject, seq) in chunk {
-                query = query
-                    .bind(subject.clone())
-                    .bind(i64::try_from(*seq).map_err(Error::internal)?);
-            }
-            query.execute(&mut self.conn).await?;
-        }
-        Ok(())
+    /// What the batch appended, as statements. Numbers, hex, and text in quotes: no value can end its literal.
+    fn entries(&self, sql: &mut String) {
+        let engine = self.engine;
+        let entries = self.appended.iter().map(|(entry, event, actor)| {
+            format!(
+                "({}, {}, {}, {}, {}, {})",
+                entry.seq,
+                entry.time,
+                engine.text(event),
+                engine.text(actor),
+                engine.bytes(&entry.leaf.0),
+                engine.bytes(&entry.bytes)
+            )
+        });
+        insert(
+            sql,
+            "ledger_entries (seq, time, event, actor, leaf, bytes)",
+            entries,
+        );
+        let nodes = self.appended.iter().flat_map(|(entry, ..)| &entry.nodes);
+        let nodes =
+            nodes.map(|n| format!("({}, {}, {})", n.level, n.index, engine.bytes(&n.hash.0)));
+        insert(sql, "ledger_nodes (level, n, hash)", nodes);
+        let links = self
+            .links
+            .iter()
+            .map(|(subject, seq)| format!("({}, {seq})", engine.text(subject)));
+        insert(sql, "ledger_links (subject, seq)", links);
     }
 }
 
-/// `($1, $2), ($3, $4)`: placeholders of `rows` rows of `columns`.
-fn places(rows: usize, columns: usize) -> String {
-    let row = |r: usize| {
-        let cells: Vec<String> = (1..=columns)
-            .map(|c| format!("${}", r * columns + c))
-            .collect();
-        format!("({})", cells.join(", "))
-    };
-    (0..rows).map(row).collect::<Vec<_>>().join(", ")
+/// One INSERT of all rows, or nothing where there are none.
+fn insert(sql: &mut String, into: &str, rows: impl Iterator<Item = String>) {
+    let mut rows = rows.peekable();
+    if rows.peek().is_none() {
+        return;
+    }
+    let _ = write!(sql, "INSERT INTO {into} VALUES ");
+    while let Some(row) = rows.next() {
+        sql.push_str(&row);
+        sql.push_str(if rows.peek().is_some() { ", " } else { "; " });
+    }
 }

@@ -1,11 +1,14 @@
 //! Sessions: opaque 256-bit ids, hashed at rest, listed and revocable; and the pre-sessions that
 //! carry a server-drawn nonce to one login, registration or proof.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
 use quorum::Hash;
 use quorum::ids::UserId;
 use sqlx::{Any, Executor, Row};
 
-use super::store::id;
+use super::store::{User, id, roles_of, seq};
 use crate::clock::SECOND;
 use crate::error::{Error, Result};
 use crate::ledger::{Ledger, hash};
@@ -163,19 +166,50 @@ pub async fn begin(
     Ok(token)
 }
 
-/// The live session of a token. Activity moves its idle end, written at most once a minute.
-pub async fn of(ledger: &Ledger, token: &Token) -> Result<Option<Session>> {
-    let (digest, now) = (token.digest("session"), ledger.clock().now());
-    let row = sqlx::query("SELECT session, user_id, authenticator, agent, terminal, created, seen FROM sessions WHERE id = $1")
-        .bind(digest.0.to_vec())
-        .fetch_optional(&ledger.db().pool)
-        .await?;
-    let Some(row) = row else { return Ok(None) };
-    let s = read(&row)?;
-    if !s.live(now) {
-        return Ok(None);
+/// Who was signed in when last asked. An answer holds while no row has changed since it was read (`Ledger::changes`), so that an
+/// ended session or a revoked key ends at once; where other nodes change rows too, every call asks again. In memory alone:
+/// whoever alters it could be anybody, and has our memory already.
+#[derive(Clone, Default)]
+pub struct Seen {
+    held: Arc<Mutex<HashMap<Hash, (u64, Session, User)>>>,
+}
+
+impl Seen {
+    const MOST: usize = 4096;
+
+    fn of(&self, digest: &Hash, changes: u64) -> Option<(Session, User)> {
+        let held = self.held.lock().ok()?;
+        let (at, session, user) = held.get(digest)?;
+        (*at == changes).then(|| (session.clone(), user.clone()))
     }
-    if now - s.seen > 60 * SECOND {
+
+    fn keep(&self, digest: Hash, changes: u64, session: &Session, user: &User) {
+        if let Ok(mut held) = self.held.lock() {
+            if held.len() >= Seen::MOST {
+                held.clear();
+            }
+            held.insert(digest, (changes, session.clone(), user.clone()));
+        }
+    }
+}
+
+/// Who a token signs in: the live session, the person, and a key that still signs. Activity moves the idle end, written at
+/// most once a minute.
+pub async fn of(ledger: &Ledger, seen: &Seen, token: &Token) -> Result<Option<(Session, User)>> {
+    let (digest, now) = (token.digest("session"), ledger.clock().now());
+    let changes = ledger.changes(); // before the rows are read
+    let held = changes.and_then(|changes| seen.of(&digest, changes));
+    let found = match held {
+        Some(held) => Some(held),
+        None => read_with_user(ledger, &digest).await?,
+    };
+    let Some((session, user)) = found.filter(|(s, _)| s.live(now)) else {
+        return Ok(None);
+    };
+    if let Some(changes) = changes {
+        seen.keep(digest, changes, &session, &user);
+    }
+    if now - session.seen > 60 * SECOND {
         ledger
             .aside(move |tx| {
                 Box::pin(async move {
@@ -189,7 +223,30 @@ pub async fn of(ledger: &Ledger, token: &Token) -> Result<Option<Session>> {
             })
             .await?;
     }
-    Ok(Some(s))
+    Ok(Some((session, user)))
+}
+
+async fn read_with_user(ledger: &Ledger, digest: &Hash) -> Result<Option<(Session, User)>> {
+    let row = sqlx::query(
+        "SELECT s.session, s.user_id, s.authenticator, s.agent, s.terminal, s.created, s.seen, \
+         u.name, u.roles, u.invited FROM sessions s JOIN users u ON u.user_id = s.user_id \
+         JOIN authenticators a ON a.authenticator = s.authenticator AND a.user_id = s.user_id \
+         WHERE s.id = $1 AND a.revoked IS NULL AND a.suspended IS NULL",
+    )
+    .bind(digest.0.to_vec())
+    .fetch_optional(&ledger.db().pool)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let session = read(&row)?;
+    let user = User {
+        user: session.user,
+        name: row.try_get(7)?,
+        roles: roles_of(&row.try_get::<String, _>(8)?),
+        invitation: None,
+        expires: None,
+        invited: seq(row.try_get(9)?)?,
+    };
+    Ok(Some((session, user)))
 }
 
 /// Somebody's sessions, newest first.

@@ -1,7 +1,10 @@
 //! SQL of people, keys, sessions. Not trusted: a key edited here fails against its enrolment entry
 //! wherever it would grant power (quorum's `VerifiedRoster`).
 
+use std::collections::{BTreeSet, HashMap};
+
 use quorum::Hash;
+use quorum::decision::KeyLife;
 use quorum::ids::{AuthenticatorId, UserId};
 use sqlx::any::AnyRow;
 use sqlx::{Any, AnyConnection, Executor, Row};
@@ -54,6 +57,8 @@ pub struct Key {
     pub suspended: Option<u64>,
     /// When it last proved that it opens its share.
     pub proved_at: Option<i64>,
+    /// The signature counter of its last touch.
+    pub counter: u32,
 }
 
 impl Key {
@@ -100,18 +105,14 @@ pub fn key_not_live() -> Error {
 }
 
 const USER: &str = "SELECT user_id, name, roles, invitation, expires, invited FROM users";
-const KEY: &str = "SELECT authenticator, user_id, credential_id, public_key, share_key, name, model, software, enrolled, created, revoked, suspended, proved_at FROM authenticators";
+const KEY: &str = "SELECT authenticator, user_id, credential_id, public_key, share_key, name, model, software, enrolled, created, revoked, suspended, proved_at, counter FROM authenticators";
 
 fn user(row: &AnyRow) -> Result<User> {
     let invitation: Option<Vec<u8>> = row.try_get(3)?;
     Ok(User {
         user: id(&row.try_get::<String, _>(0)?)?,
         name: row.try_get(1)?,
-        roles: row
-            .try_get::<String, _>(2)?
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect(),
+        roles: roles_of(&row.try_get::<String, _>(2)?),
         invitation: invitation.map(|h| crate::ledger::hash(&h)).transpose()?,
         expires: row.try_get(4)?,
         invited: seq(row.try_get(5)?)?,
@@ -133,7 +134,13 @@ fn key(row: &AnyRow) -> Result<Key> {
         revoked: row.try_get::<Option<i64>, _>(10)?.map(seq).transpose()?,
         suspended: row.try_get::<Option<i64>, _>(11)?.map(seq).transpose()?,
         proved_at: row.try_get(12)?,
+        counter: u32::try_from(row.try_get::<i64, _>(13)?).map_err(Error::internal)?,
     })
+}
+
+/// The roles of a column.
+pub fn roles_of(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
 }
 
 /// An id of a column.
@@ -222,25 +229,59 @@ pub async fn keys_of<'e>(e: impl Executor<'e, Database = Any>, who: UserId) -> R
     rows.iter().map(key).collect()
 }
 
-/// A key's suspensions, as (from, to) seqs.
-pub async fn suspensions<'e>(
+/// Those of `users` who have a key that signs.
+pub async fn who_signs<'e>(
     e: impl Executor<'e, Database = Any>,
-    k: AuthenticatorId,
-) -> Result<Vec<(u64, Option<u64>)>> {
-    let rows = sqlx::query(
-        "SELECT from_seq, to_seq FROM suspensions WHERE authenticator = $1 ORDER BY from_seq",
-    )
-    .bind(k.to_string())
-    .fetch_all(e)
-    .await?;
+    users: &BTreeSet<UserId>,
+) -> Result<BTreeSet<UserId>> {
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT DISTINCT user_id FROM authenticators WHERE revoked IS NULL AND suspended IS NULL AND user_id IN ({})",
+        places(users.len())
+    )));
+    for user in users {
+        query = query.bind(user.to_string());
+    }
+    let rows = query.fetch_all(e).await?;
     rows.iter()
-        .map(|r| {
-            Ok((
-                seq(r.try_get(0)?)?,
-                r.try_get::<Option<i64>, _>(1)?.map(seq).transpose()?,
-            ))
-        })
+        .map(|row| id(&row.try_get::<String, _>(0)?))
         .collect()
+}
+
+/// `$1, $2, ..`: places for a list of that length.
+pub fn places(length: usize) -> String {
+    let places: Vec<String> = (1..=length).map(|n| format!("${n}")).collect();
+    places.join(", ")
+}
+
+/// When each of `keys` was live, as far as they are there.
+pub async fn lives<'e>(
+    e: impl Executor<'e, Database = Any>,
+    keys: &BTreeSet<AuthenticatorId>,
+) -> Result<HashMap<AuthenticatorId, KeyLife>> {
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT a.authenticator, a.enrolled, a.revoked, s.from_seq, s.to_seq FROM authenticators a \
+         LEFT JOIN suspensions s ON s.authenticator = a.authenticator WHERE a.authenticator IN ({}) ORDER BY s.from_seq",
+        places(keys.len())
+    )));
+    for key in keys {
+        query = query.bind(key.to_string());
+    }
+    let mut lives = HashMap::new();
+    for row in query.fetch_all(e).await? {
+        let life = KeyLife {
+            enrolled_at: seq(row.try_get(1)?)?,
+            revoked_at: row.try_get::<Option<i64>, _>(2)?.map(seq).transpose()?,
+            suspensions: Vec::new(),
+        };
+        let life = lives
+            .entry(id(&row.try_get::<String, _>(0)?)?)
+            .or_insert(life);
+        if let Some(from) = row.try_get::<Option<i64>, _>(3)? {
+            let to = row.try_get::<Option<i64>, _>(4)?.map(seq).transpose()?;
+            life.suspensions.push((seq(from)?, to));
+        }
+    }
+    Ok(lives)
 }
 
 /// Adds an invited person. An invitation that expired unused gives its name back.
@@ -280,7 +321,7 @@ pub async fn add_user(c: &mut AnyConnection, u: &User, folded: &str, now: i64) -
 }
 
 /// Adds an enrolled key, and uses the invitation up.
-pub async fn add_key(c: &mut AnyConnection, k: &Key, aaguid: [u8; 16], counter: u32) -> Result<()> {
+pub async fn add_key(c: &mut AnyConnection, k: &Key, aaguid: [u8; 16]) -> Result<()> {
     sqlx::query(
         "INSERT INTO authenticators (authenticator, user_id, credential_id, public_key, share_key, name, aaguid, model, software, counter, enrolled, created, proved_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
@@ -294,7 +335,7 @@ pub async fn add_key(c: &mut AnyConnection, k: &Key, aaguid: [u8; 16], counter: 
     .bind(aaguid.to_vec())
     .bind(k.model.clone())
     .bind(i64::from(k.software))
-    .bind(i64::from(counter))
+    .bind(i64::from(k.counter))
     .bind(at(k.enrolled))
     .bind(k.created)
     .bind(k.proved_at)

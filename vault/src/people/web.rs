@@ -38,6 +38,7 @@ pub fn api(cfg: &mut web::ServiceConfig) {
         .route("/you/keys/finish", web::post().to(key_finish))
         .route("/you/keys/{key}/proved", web::post().to(key_proved))
         .route("/you/sessions/{id}", web::delete().to(end_session))
+        .configure(super::shares::api)
         .route("/you/terminals", web::post().to(grant_terminal))
         .route("/terminals", web::get().to(collect_terminal))
         .route("/people", web::get().to(people))
@@ -117,7 +118,7 @@ async fn login_finish(
     touch::trust_counter(&app.ledger, &key, counter).await?;
     let used = key.clone();
     app.ledger
-        .aside(move |tx| Box::pin(async move { touch::use_key(tx, &used, counter).await }))
+        .aside(move |tx| Box::pin(async move { touch::use_key(tx, &used, counter, false).await }))
         .await?;
     let user = store::user_by_id(&app.ledger.db().pool, key.user)
         .await?
@@ -314,7 +315,7 @@ async fn join_finish(
     let invitation = quorum::labelled("invitation", &[&token.0]);
     let held = sessions::take(&app.ledger, &pre.0, Purpose::Join).await?;
     let enrolment = Enrolment::check(&app, &user, held, &body, Some(invitation))?;
-    let key = enrolment.key(&body, user.user);
+    let key = enrolment.key(user.user);
     let (key, receipt) = enrolment.record(&app, key, None).await?;
     let token = begin_session(&app, &req, &user, &key).await?;
     Ok(with_session(&token).json(json!({
@@ -373,7 +374,7 @@ async fn key_finish(
     )?;
     touch::trust_counter(&app.ledger, &old, counter).await?;
     let enrolment = Enrolment::check(&app, &user, held, &body, None)?;
-    let key = enrolment.key(&body, user.user);
+    let key = enrolment.key(user.user);
     let (key, receipt) = enrolment
         .record(&app, key, Some((old, admitted, counter)))
         .await?;
@@ -469,7 +470,7 @@ impl Enrolment {
         })
     }
 
-    fn key(&self, _body: &Finish, user: UserId) -> Key {
+    fn key(&self, user: UserId) -> Key {
         Key {
             authenticator: self.enrol.authenticator,
             user,
@@ -488,6 +489,7 @@ impl Enrolment {
             revoked: None,
             suspended: None,
             proved_at: None,
+            counter: self.counter.max(self.registered.counter),
         }
     }
 
@@ -516,7 +518,7 @@ impl Enrolment {
                     }
                     let admission = match admission {
                         Some((old, assertion, counter)) => {
-                            touch::use_key(tx, &old, counter).await?;
+                            touch::use_key(tx, &old, counter, false).await?;
                             Some(audit::event::Admission {
                                 assertion: touch::event_assertion(&assertion),
                                 authenticator: old.authenticator.audited(),
@@ -542,13 +544,7 @@ impl Enrolment {
                     key.enrolled = done.seq();
                     key.created = done.time();
                     key.proved_at = key.share_key.as_ref().map(|_| done.time());
-                    store::add_key(
-                        tx.conn(),
-                        &key,
-                        self.registered.aaguid,
-                        self.counter.max(self.registered.counter),
-                    )
-                    .await?;
+                    store::add_key(tx.conn(), &key, self.registered.aaguid).await?;
                     Ok(done.with(key))
                 })
             })
@@ -881,9 +877,7 @@ async fn accept_clock(
             })
         })
         .await?;
-    app.ledger.clock_accepted(&receipt);
-    // The clock stops at a start alone, and that start could not be entered then.
-    crate::startup::record_start(&app).await?;
+    app.ledger.clock_accepted(&receipt); // a start that could not be entered is entered now (startup.rs)
     ok(json!({ "seq": receipt.seq() }))
 }
 

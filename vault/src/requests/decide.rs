@@ -1,10 +1,11 @@
 //! Deciding: approvals, denials, acceptances. What counts is `quorum`'s to say; here are the facts it asks for.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use audit::Event;
 use audit::event::Ended;
+use quorum::Hash;
 use quorum::decision::{self, At, Cast, FiledAt, KeyLife, Tally};
 use quorum::ids::{AuthenticatorId, RequestId, UserId};
 use quorum::json::Value;
@@ -14,12 +15,13 @@ use serde::Deserialize;
 use sqlx::{AnyConnection, Row};
 
 use super::State;
+use super::live::{self, Live};
 use super::store::{self, Filed, Said};
 use crate::app::App;
 use crate::b64::Bytes;
 use crate::convert::{Audited, actor};
 use crate::error::{Error, Result, Words};
-use crate::ledger::Tx;
+use crate::ledger::{Recorded, Tx};
 use crate::people::store as people;
 use crate::touch::{Signed, Touch, bad_statement};
 use crate::who::Person;
@@ -38,24 +40,10 @@ pub async fn rosters_of(app: &App, filed: &Filed, asked: &Asked) -> Result<Optio
     if founding(asked) {
         return Ok(None);
     }
-    let row = sqlx::query("SELECT epoch FROM rosters WHERE safe = $1 AND leaf = $2")
-        .bind(filed.safe.to_string())
-        .bind(asked.roster.0.to_vec())
-        .fetch_optional(&app.ledger.db().pool)
-        .await?
-        .ok_or_else(|| {
-            crate::safes::rosters::unproved("a request names a roster that is not there")
-        })?;
-    let named = app
+    let (named, in_force) = app
         .rosters
-        .of(&app.ledger, filed.safe, people::seq(row.try_get(0)?)?)
+        .named_and_in_force(&app.ledger, filed.safe, asked.roster)
         .await?;
-    if named.leaf() != asked.roster {
-        return Err(crate::safes::rosters::unproved(
-            "a request names another roster",
-        ));
-    }
-    let in_force = app.rosters.in_force(&app.ledger, filed.safe).await?;
     Ok(Some(Rosters { named, in_force }))
 }
 
@@ -80,62 +68,49 @@ pub async fn lives(
     filed: &Filed,
     said: &[Said],
 ) -> Result<HashMap<AuthenticatorId, KeyLife>> {
-    let mut lives = HashMap::new();
-    for key in said
+    let keys: BTreeSet<AuthenticatorId> = said
         .iter()
         .map(|s| s.authenticator)
         .chain([filed.authenticator])
-    {
-        if let std::collections::hash_map::Entry::Vacant(place) = lives.entry(key)
-            && let Some(k) = people::key_by_id(&mut *conn, key).await?
-        {
-            let suspensions = people::suspensions(&mut *conn, key).await?;
-            place.insert(KeyLife {
-                enrolled_at: k.enrolled,
-                revoked_at: k.revoked,
-                suspensions,
-            });
-        }
-    }
-    Ok(lives)
+        .collect();
+    people::lives(conn, &keys).await
 }
 
 fn casts(said: &[Said]) -> Vec<Cast> {
     said.iter().filter_map(Said::cast).collect()
 }
 
-/// The count as it stands at `at`, inside a transaction.
+/// The count as it stands at `at` over what was `said`, inside a transaction.
 pub async fn tally(
     conn: &mut AnyConnection,
     filed: &Filed,
     asked: &Asked,
     rosters: &Rosters,
+    said: &[Said],
     at: At,
-) -> Result<(Tally, Vec<Said>)> {
-    let said = store::said(&mut *conn, filed.request).await?;
-    let lives = lives(conn, filed, &said).await?;
-    let tally = decision::count(
+) -> Result<Tally> {
+    let lives = lives(conn, filed, said).await?;
+    Ok(decision::count(
         asked,
         &filed_at(filed),
         &rosters.named,
         &rosters.in_force,
-        &casts(&said),
+        &casts(said),
         &|k| lives.get(&k).cloned(),
         at,
-    );
-    Ok((tally, said))
+    ))
 }
 
-/// The rule for an acting entry at `at`, with the tally that it lists.
+/// The rule for an acting entry at `at` over what was `said`, with the tally that it lists.
 pub async fn may_act(
     conn: &mut AnyConnection,
     filed: &Filed,
     asked: &Asked,
     rosters: &Rosters,
+    said: &[Said],
     at: At,
 ) -> Result<Tally> {
-    let said = store::said(&mut *conn, filed.request).await?;
-    let lives = lives(conn, filed, &said).await?;
+    let lives = lives(conn, filed, said).await?;
     let keys = |k: AuthenticatorId| lives.get(&k).cloned();
     decision::check_acting(
         asked,
@@ -143,7 +118,7 @@ pub async fn may_act(
         !filed.state.pending(),
         &rosters.named,
         &rosters.in_force,
-        &casts(&said),
+        &casts(said),
         &keys,
         at,
     )
@@ -156,13 +131,32 @@ pub async fn may_act(
     })
 }
 
-/// The roster in force may have changed since it was verified: the transaction decides on the one it sees.
+/// The request as the transaction sees it. The roster in force may have changed since it was verified: what is decided is
+/// decided on the one that is there now.
+pub async fn current(
+    conn: &mut AnyConnection,
+    request: RequestId,
+    rosters: &Rosters,
+) -> Result<Filed> {
+    let (filed, roster) = store::with_roster(conn, request).await?;
+    same_roster(roster, rosters)?;
+    Ok(filed)
+}
+
+/// As `current`, for a request that is not there yet.
 pub async fn still_in_force(conn: &mut AnyConnection, rosters: &Rosters) -> Result<()> {
     let row = sqlx::query("SELECT roster FROM safes WHERE safe = $1")
         .bind(rosters.in_force.safe().to_string())
         .fetch_one(conn)
         .await?;
-    if row.try_get::<Vec<u8>, _>(0)? == rosters.in_force.leaf().0 {
+    same_roster(
+        Some(crate::ledger::hash(&row.try_get::<Vec<u8>, _>(0)?)?),
+        rosters,
+    )
+}
+
+fn same_roster(now: Option<Hash>, rosters: &Rosters) -> Result<()> {
+    if now == Some(rosters.in_force.leaf()) {
         Ok(())
     } else {
         Err(store::moved_on())
@@ -172,13 +166,13 @@ pub async fn still_in_force(conn: &mut AnyConnection, rosters: &Rosters) -> Resu
 /// Whose word is asked for: (user, name, can sign), and how many are needed.
 pub async fn circle(
     app: &App,
-    filed: &Filed,
     asked: &Asked,
+    rosters: Option<&Rosters>,
 ) -> Result<(u32, Vec<(UserId, String, bool)>)> {
-    let pool = &app.ledger.db().pool;
-    if let Purpose::Roster(r) = &asked.purpose
-        && founding(asked)
-    {
+    let Some(rosters) = rosters else {
+        let Purpose::Roster(r) = &asked.purpose else {
+            return Ok((0, Vec::new()));
+        };
         let list = r
             .new
             .approvers
@@ -186,20 +180,18 @@ pub async fn circle(
             .map(|a| (a.user, a.name.clone(), true))
             .collect::<Vec<_>>();
         return Ok((u32::try_from(list.len()).unwrap_or(0), list));
-    }
-    let Some(rosters) = rosters_of(app, filed, asked).await? else {
-        return Ok((0, Vec::new()));
     };
     let needed = decision::needed(asked, &rosters.named, &rosters.in_force);
-    let mut list = Vec::new();
-    for a in rosters.named.approvers() {
-        let on_both = rosters.in_force.approver(a.user).is_some();
-        let live = people::keys_of(pool, a.user)
-            .await?
-            .iter()
-            .any(|k| k.live());
-        list.push((a.user, a.name.clone(), on_both && live));
-    }
+    let named = rosters.named.approvers();
+    let users = named.iter().map(|a| a.user).collect();
+    let sign = people::who_signs(&app.ledger.db().pool, &users).await?;
+    let list = named
+        .iter()
+        .map(|a| {
+            let on_both = rosters.in_force.approver(a.user).is_some();
+            (a.user, a.name.clone(), on_both && sign.contains(&a.user))
+        })
+        .collect();
     Ok((needed, list))
 }
 
@@ -209,8 +201,9 @@ pub async fn counting_now(
     filed: &Filed,
     asked: &Asked,
     said: &[Said],
+    rosters: Option<&Rosters>,
 ) -> Result<Vec<u64>> {
-    let Some(rosters) = rosters_of(app, filed, asked).await? else {
+    let Some(rosters) = rosters else {
         return Ok(accepted_in_full(asked, said));
     };
     let mut conn = app.ledger.db().pool.acquire().await?;
@@ -272,13 +265,21 @@ struct SentShare {
     sealed: Bytes,
 }
 
-/// Approves or denies. An approval of a release comes with the re-sealed share, or not at all.
-pub async fn decide(app: &App, who: &Person, request: RequestId, sent: SentDecision) -> Result<()> {
-    let touch = Touch::check(&app.ledger, who.user, &sent.signed).await?;
+/// Approves or denies, and gives the request as it stands then. An approval of a release comes with the re-sealed share, or not
+/// at all.
+pub async fn decide(
+    app: &App,
+    who: &Person,
+    request: RequestId,
+    sent: SentDecision,
+) -> Result<Live> {
+    let (touch, filed) = futures::try_join!(
+        Touch::check(&app.ledger, who.user, &sent.signed),
+        store::by_id(&app.ledger.db().pool, request)
+    )?;
     let Kind::Approval(approval) = touch.statement.kind.clone() else {
         return Err(bad_statement("it is no decision"));
     };
-    let filed = store::by_id(&app.ledger.db().pool, request).await?;
     let asked = filed.asked()?;
     let subject = quorum::json::parse(&filed.statement).map_err(Error::internal)?;
     let Some(rosters) = rosters_of(app, &filed, &asked).await? else {
@@ -301,17 +302,21 @@ pub async fn decide(app: &App, who: &Person, request: RequestId, sent: SentDecis
             ));
         }
     }
-    app.ledger
+    let under = rosters.clone();
+    let ((filed, said), _) = app
+        .ledger
         .write(move |tx| {
             Box::pin(async move {
-                entered(
-                    tx, &touch, &approval, &subject, request, &rosters, sent.share,
-                )
-                .await
+                entered(tx, &touch, &approval, &subject, request, &under, sent.share).await
             })
         })
         .await?;
-    super::settle::settle(app, request).await
+    if super::settle::settles(&asked) {
+        super::settle::settle(app, request).await?;
+        let filed = store::by_id(&app.ledger.db().pool, request).await?;
+        return live::view(app, &filed).await;
+    }
+    live::view_of(app, &filed, &asked, &said, Some(&rosters)).await
 }
 
 fn may_approve(who: &Person, filed: &Filed, rosters: &Rosters) -> Result<()> {
@@ -340,11 +345,10 @@ async fn entered(
     request: RequestId,
     rosters: &Rosters,
     share: Option<SentShare>,
-) -> Result<crate::ledger::Recorded<()>> {
-    let filed = store::by_id(&mut *tx.conn(), request).await?;
+) -> Result<Recorded<(Filed, Vec<Said>)>> {
+    let mut filed = current(tx.conn(), request, rosters).await?;
     let asked = filed.asked()?;
-    still_in_force(tx.conn(), rosters).await?;
-    let before = casts(&store::said(&mut *tx.conn(), request).await?);
+    let mut all = store::said(&mut *tx.conn(), request).await?;
     decision::check_decision(
         approval,
         touch.user,
@@ -352,7 +356,7 @@ async fn entered(
         subject,
         !filed.state.pending(),
         &[&rosters.named, &rosters.in_force],
-        &before,
+        &casts(&all),
     )
     .map_err(|e| {
         Error::conflict(
@@ -368,8 +372,12 @@ async fn entered(
             "The requester can ask again; everybody signs anew.",
         ));
     }
-    touch.spend(tx).await?;
     let approves = approval.decision == Decision::Approve;
+    if approves && share.is_some() {
+        touch.spend_proving(tx).await?;
+    } else {
+        touch.spend(tx).await?;
+    }
     let event = if approves {
         Event::RequestApproved(touch.signed())
     } else {
@@ -391,18 +399,12 @@ async fn entered(
         sealed: share.map(|s| s.sealed.0),
     };
     store::add_said(tx.conn(), request, &said).await?;
-    if approves && said.x.is_some() {
-        sqlx::query("UPDATE authenticators SET proved_at = $1 WHERE authenticator = $2")
-            .bind(done.time())
-            .bind(touch.authenticator().to_string())
-            .execute(tx.conn())
-            .await?;
-    }
     let at = At {
         seq: tx.next_seq(),
         time: tx.now(),
     };
-    let (tally, _) = tally(tx.conn(), &filed, &asked, rosters, at).await?;
+    all.push(said);
+    let tally = tally(tx.conn(), &filed, &asked, rosters, &all, at).await?;
     if tally.denied {
         let ended = tx.record(
             audit::Actor::System,
@@ -421,28 +423,20 @@ async fn entered(
             ended.time(),
         )
         .await?;
-        return Ok(ended);
+        filed.state = State::Ended;
+        (filed.closed, filed.why) = (Some(ended.time()), Some("denied".into()));
+        return Ok(ended.with((filed, all)));
     }
-    follow(tx, &filed, &asked, &tally).await?;
-    Ok(done)
-}
-
-/// Keeps `state` and `open_until` in step with the count. An index: the count is taken again before any act.
-async fn follow(tx: &mut Tx, filed: &Filed, asked: &Asked, tally: &Tally) -> Result<()> {
-    let now = if tally.reached {
+    // An index: the count is taken again before any act.
+    let (before, open_until) = (filed.state, decision::open_until(&asked, &tally));
+    filed.state = if tally.reached {
         State::Reached
     } else {
         State::Waiting
     };
-    if filed.state != now {
-        store::move_to(tx.conn(), filed.request, filed.state, now).await?;
-    }
-    sqlx::query("UPDATE requests SET open_until = $1 WHERE request = $2")
-        .bind(decision::open_until(asked, tally))
-        .bind(filed.request.to_string())
-        .execute(tx.conn())
-        .await?;
-    Ok(())
+    filed.open_until = open_until;
+    store::follow(tx.conn(), request, before, filed.state, open_until).await?;
+    Ok(done.with((filed, all)))
 }
 
 /// Accepts to be on a roster, with the very key that it names.

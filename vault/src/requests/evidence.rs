@@ -191,8 +191,7 @@ async fn held(
         return Ok((None, Vec::new()));
     };
     let pool = &app.ledger.db().pool;
-    let mut conn = pool.acquire().await?;
-    let envelope = credentials::envelope(&mut conn, r.credential, r.version).await?;
+    let envelope = credentials::envelope(pool, r.credential, r.version).await?;
     let rows = sqlx::query(
         "SELECT s.authenticator, s.x, s.sealed, a.credential_id FROM shares s JOIN authenticators a ON a.authenticator = s.authenticator \
          WHERE s.credential = $1 AND s.version = $2 AND s.approver = $3",
@@ -200,7 +199,7 @@ async fn held(
     .bind(r.credential.to_string())
     .bind(at(r.version))
     .bind(who.user.to_string())
-    .fetch_all(&mut *conn)
+    .fetch_all(pool)
     .await?;
     let mut shares = Vec::new();
     for row in rows {

@@ -14,8 +14,9 @@ use super::store::{self, Filed};
 use crate::app::App;
 use crate::b64::Bytes;
 use crate::convert::actor;
+use crate::credentials::store as credentials;
 use crate::error::{Error, Result};
-use crate::people::store::{self as people, at};
+use crate::people::store as people;
 use crate::touch::{Signed, Touch, bad_statement};
 use crate::who::Person;
 
@@ -51,7 +52,10 @@ pub async fn file(
     if asked.requester_name != who.name {
         return Err(bad_statement("it carries another name than yours"));
     }
-    let rosters = check_rosters(app, &asked, touch.key.authenticator, who).await?;
+    let (rosters, ()) = futures::try_join!(
+        check_rosters(app, &asked, touch.key.authenticator, who),
+        check_sealed(app, &asked)
+    )?;
     let (credential, version) = match &asked.purpose {
         Purpose::Release(r) => (Some(r.credential), Some(r.version)),
         Purpose::Target(t) => (Some(t.credential), None),
@@ -203,36 +207,41 @@ async fn check_rosters(
     decide::rosters_of(app, &probe, asked).await
 }
 
-/// What the rows can say of it: the version exists, the account is free, the safe is new.
+/// The version says what it was sealed as, in bytes that never change.
+async fn check_sealed(app: &App, asked: &Asked) -> Result<()> {
+    let Purpose::Release(release) = &asked.purpose else {
+        return Ok(());
+    };
+    let pool = &app.ledger.db().pool;
+    let envelope = credentials::envelope(pool, release.credential, release.version).await?;
+    let header = envelope.header();
+    if envelope.hash() != release.envelope || header.safe != asked.safe {
+        return Err(not_the_sealed_one());
+    }
+    if header.sealed_as != release.sealed_as {
+        return Err(bad_statement("it says something else than what was sealed"));
+    }
+    Ok(())
+}
+
+fn not_the_sealed_one() -> Error {
+    bad_statement("it does not name the version that is sealed")
+}
+
+/// What the rows can say of it: the version is not replaced, the account is free, the safe is new.
 async fn check_purpose(conn: &mut AnyConnection, asked: &Asked) -> Result<()> {
     match &asked.purpose {
         Purpose::Release(r) => {
-            let row = sqlx::query(
-                "SELECT v.hash, v.roster, v.epoch, v.state, c.name, c.kind, c.safe FROM versions v JOIN credentials c ON c.credential = v.credential \
-                 WHERE v.credential = $1 AND v.version = $2 AND v.seq IS NOT NULL",
-            )
-            .bind(r.credential.to_string())
-            .bind(at(r.version))
-            .fetch_optional(&mut *conn)
-            .await?
-            .ok_or_else(|| Error::missing("version"))?;
-            let same = row.try_get::<Vec<u8>, _>(0)? == r.envelope.0
-                && row.try_get::<Vec<u8>, _>(1)? == asked.roster.0
-                && row.try_get::<String, _>(6)? == asked.safe.to_string();
-            if !same {
-                return Err(bad_statement("it does not name the version that is sealed"));
+            let sealed = credentials::state_of(conn, r.credential, r.version).await?;
+            if sealed.hash != r.envelope || sealed.roster != asked.roster {
+                return Err(not_the_sealed_one());
             }
-            if row.try_get::<String, _>(3)? == "superseded" {
+            if sealed.state == "superseded" {
                 return Err(Error::conflict(
                     "Not asked.",
                     "That version was replaced.",
                     "Reload the page and ask for the current one.",
                 ));
-            }
-            let envelope =
-                crate::credentials::store::envelope(&mut *conn, r.credential, r.version).await?;
-            if envelope.header().sealed_as != r.sealed_as {
-                return Err(bad_statement("it says something else than what was sealed"));
             }
             Ok(())
         }

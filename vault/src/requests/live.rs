@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use quorum::ids::{RequestId, UserId};
+use quorum::statement::{Purpose, Request as Asked};
 use serde::Serialize;
 
 use super::State;
+use super::decide::Rosters;
 use super::store::{self, Filed, Said};
 use crate::app::App;
 use crate::error::Result;
-use crate::people::store as people;
 
 /// Who has an approval page open now. Never stored, never guessed.
 #[derive(Clone, Default)]
@@ -117,13 +118,27 @@ pub struct Live {
 
 /// The view of one request, now.
 pub async fn view(app: &App, filed: &Filed) -> Result<Live> {
-    use quorum::statement::Purpose;
-    let pool = &app.ledger.db().pool;
     let asked = filed.asked()?;
-    let said = store::said(pool, filed.request).await?;
+    let (said, rosters) = futures::try_join!(
+        store::said(&app.ledger.db().pool, filed.request),
+        super::decide::rosters_of(app, filed, &asked)
+    )?;
+    view_of(app, filed, &asked, &said, rosters.as_ref()).await
+}
+
+/// The view of what was read already.
+pub async fn view_of(
+    app: &App,
+    filed: &Filed,
+    asked: &Asked,
+    said: &[Said],
+    rosters: Option<&Rosters>,
+) -> Result<Live> {
     let now = app.ledger.clock().now();
-    let (needed, circle) = super::decide::circle(app, filed, &asked).await?;
-    let counting = super::decide::counting_now(app, filed, &asked, &said).await?;
+    let ((needed, circle), counting) = futures::try_join!(
+        super::decide::circle(app, asked, rosters),
+        super::decide::counting_now(app, filed, asked, said, rosters)
+    )?;
     let mut names = HashMap::new();
     for (user, name, _) in &circle {
         names.insert(*user, name.clone());
@@ -177,13 +192,11 @@ pub async fn view(app: &App, filed: &Filed) -> Result<Live> {
         Purpose::Target(t) => (Some(t.account.clone()), None, None),
         _ => (None, None, None),
     };
-    let safe_name = crate::safes::store::name_of(pool, filed.safe)
-        .await?
-        .or_else(|| match &asked.purpose {
-            Purpose::Roster(r) => Some(r.new.name.clone()),
-            _ => None,
-        });
-    let _ = people::user_by_id(pool, filed.requester).await?;
+    let safe_name = match (rosters, &asked.purpose) {
+        (Some(rosters), _) => rosters.in_force.name().to_owned(),
+        (None, Purpose::Roster(r)) => r.new.name.clone(),
+        (None, _) => String::new(),
+    };
     Ok(Live {
         request: filed.request.to_string(),
         code: filed.code.clone(),
@@ -194,7 +207,7 @@ pub async fn view(app: &App, filed: &Filed) -> Result<Live> {
         reason: filed.reason.clone(),
         ticket: asked.ticket.clone(),
         safe: filed.safe.to_string(),
-        safe_name: safe_name.unwrap_or_default(),
+        safe_name,
         credential: filed.credential.map(|c| c.to_string()),
         name,
         version: filed.version,

@@ -14,8 +14,8 @@ use quorum::statement::{Purpose, ReleasePurpose};
 use serde_json::json;
 
 use super::State;
-use super::decide;
-use super::store::{self, Filed};
+use super::decide::{self, Rosters};
+use super::store::{self, Filed, Said};
 use crate::app::App;
 use crate::b64;
 use crate::convert::Audited;
@@ -26,8 +26,7 @@ use crate::ledger::Receipt;
 use crate::people::store::at;
 
 /// Opens a release, or gives the same answer again until its end.
-pub async fn open(app: &App, request: RequestId) -> Result<serde_json::Value> {
-    let filed = store::by_id(&app.ledger.db().pool, request).await?;
+pub async fn open(app: &App, filed: &Filed) -> Result<serde_json::Value> {
     let asked = filed.asked()?;
     let Purpose::Release(release) = &asked.purpose else {
         return Err(Error::invalid(
@@ -36,17 +35,47 @@ pub async fn open(app: &App, request: RequestId) -> Result<serde_json::Value> {
             "Look at its page for what happened.",
         ));
     };
-    let (receipt, ends) = match (filed.state, filed.ends) {
+    let (rosters, sealed) = futures::try_join!(
+        decide::rosters_of(app, filed, &asked),
+        Sealed::read(app, release)
+    )?;
+    let rosters = rosters.ok_or_else(|| Error::internal("a release without a roster"))?;
+    let opening = match (filed.state, filed.ends) {
         (State::Open, Some(ends)) => {
             crate::fault::point("open.again");
-            let (leaf, _) = opening(app, &filed).await?;
-            (app.ledger.receipt_of(leaf, ends).await?, ends)
+            opened_before(app, filed, ends).await?
         }
-        (state, _) if state.pending() => opened(app, &filed).await?,
-        _ => return Err(over(&filed)),
+        (state, _) if state.pending() => opened(app, filed, &rosters).await?,
+        _ => return Err(over(filed)),
     };
     crate::fault::point("open.committed");
-    answer(app, &filed, release, receipt, ends).await
+    answer(app, release, &rosters, sealed, opening).await
+}
+
+/// What is stored of a version, beside its shares.
+struct Sealed {
+    envelope: Envelope,
+    custody: Vec<Wrapped>,
+}
+
+impl Sealed {
+    async fn read(app: &App, release: &ReleasePurpose) -> Result<Sealed> {
+        let pool = &app.ledger.db().pool;
+        let (envelope, custody) = futures::try_join!(
+            credentials::envelope(pool, release.credential, release.version),
+            credentials::custody(pool, release.credential, release.version)
+        )?;
+        Ok(Sealed { envelope, custody })
+    }
+}
+
+/// An opening that is in the ledger.
+struct Opening {
+    receipt: Receipt,
+    /// When it ends.
+    ends: i64,
+    /// What was said of the request.
+    said: Vec<Said>,
 }
 
 fn over(filed: &Filed) -> Error {
@@ -64,43 +93,50 @@ fn over(filed: &Filed) -> Error {
     }
 }
 
-async fn opening(app: &App, filed: &Filed) -> Result<(quorum::Hash, i64)> {
+/// The opening of a release that is open.
+async fn opened_before(app: &App, filed: &Filed, ends: i64) -> Result<Opening> {
     use sqlx::Row;
-    let row = sqlx::query("SELECT leaf, time FROM ledger_entries WHERE seq = $1")
+    let pool = &app.ledger.db().pool;
+    let row = sqlx::query("SELECT leaf FROM ledger_entries WHERE seq = $1")
         .bind(filed.opened.map(at))
-        .fetch_optional(&app.ledger.db().pool)
+        .fetch_optional(pool)
         .await?
         .ok_or_else(|| crate::safes::rosters::unproved("an opening has no entry"))?;
-    Ok((
-        crate::ledger::hash(&row.try_get::<Vec<u8>, _>(0)?)?,
-        row.try_get(1)?,
-    ))
+    let leaf = crate::ledger::hash(&row.try_get::<Vec<u8>, _>(0)?)?;
+    let (receipt, said) = futures::try_join!(
+        app.ledger.receipt_of(leaf, ends),
+        store::said(pool, filed.request)
+    )?;
+    Ok(Opening {
+        receipt,
+        ends,
+        said,
+    })
 }
 
 /// The one transaction that opens.
-async fn opened(app: &App, filed: &Filed) -> Result<(Receipt, i64)> {
-    // The database's tree must extend the anchor before anything is released (promise P5).
-    app.ledger.checkpoint().await?;
+async fn opened(app: &App, filed: &Filed, rosters: &Rosters) -> Result<Opening> {
     if !app.keys.ready() {
         return Err(app.keys.outage());
     }
-    let asked = filed.asked()?;
-    let rosters = decide::rosters_of(app, filed, &asked)
-        .await?
-        .ok_or_else(|| Error::internal("a release without a roster"))?;
-    crate::safes::rosters::rows_agree(&app.ledger, &rosters.in_force).await?;
+    // The database's tree must extend the anchor before anything is released (promise P5).
+    futures::try_join!(
+        app.ledger.check_extends(),
+        crate::safes::rosters::rows_agree(&app.ledger, &rosters.in_force)
+    )?;
+    let under = rosters.clone();
     let request = filed.request;
     crate::fault::point("open.before");
-    let (ends, receipt) = app
+    let ((ends, said), receipt) = app
         .ledger
         .write(move |tx| {
             Box::pin(async move {
-                let filed = store::by_id(&mut *tx.conn(), request).await?;
+                let filed = decide::current(tx.conn(), request, &under).await?;
                 let asked = filed.asked()?;
                 let Purpose::Release(release) = &asked.purpose else { return Err(Error::internal("no release")) };
-                decide::still_in_force(tx.conn(), &rosters).await?;
                 let now = At { seq: tx.next_seq(), time: tx.now() };
-                let tally = decide::may_act(tx.conn(), &filed, &asked, &rosters, now).await?;
+                let said = store::said(&mut *tx.conn(), request).await?;
+                let tally = decide::may_act(tx.conn(), &filed, &asked, &under, &said, now).await?;
                 let sealed = credentials::state_of(tx.conn(), release.credential, release.version).await?;
                 if sealed.hash != release.envelope || sealed.roster != asked.roster || sealed.state == "superseded" {
                     return Err(Error::conflict("Not opened.", "That version was replaced meanwhile.", "Ask for the current one."));
@@ -118,14 +154,7 @@ async fn opened(app: &App, filed: &Filed) -> Result<(Receipt, i64)> {
                 }));
                 let done = tx.record(audit::Actor::System, event, &[&request, &filed.safe, &release.credential, &filed.requester])?;
                 let ends = quorum::decision::after(done.time(), release.duration_s);
-                sqlx::query("UPDATE requests SET opened = $1, opened_at = $2, ends = $3 WHERE request = $4")
-                    .bind(at(done.seq()))
-                    .bind(done.time())
-                    .bind(ends)
-                    .bind(request.to_string())
-                    .execute(tx.conn())
-                    .await?;
-                store::move_to(tx.conn(), request, filed.state, State::Open).await?;
+                store::opened(tx.conn(), request, filed.state, done.seq(), done.time(), ends).await?;
                 // A further release of the same version to the same person moves the end of the one before.
                 sqlx::query(
                     "UPDATE requests SET ends = $1 WHERE state = 'open' AND requester = $2 AND credential = $3 AND version = $4 AND ends < $1",
@@ -136,80 +165,72 @@ async fn opened(app: &App, filed: &Filed) -> Result<(Receipt, i64)> {
                 .bind(at(release.version))
                 .execute(tx.conn())
                 .await?;
-                Ok(done.with(ends))
+                Ok(done.with((ends, said)))
             })
         })
         .await?;
-    Ok((receipt, ends))
+    Ok(Opening {
+        receipt,
+        ends,
+        said,
+    })
 }
 
 async fn answer(
     app: &App,
-    filed: &Filed,
     release: &ReleasePurpose,
-    receipt: Receipt,
-    ends: i64,
+    rosters: &Rosters,
+    sealed: Sealed,
+    opening: Opening,
 ) -> Result<serde_json::Value> {
-    let pool = &app.ledger.db().pool;
-    let (seq, leaf) = (receipt.seq(), receipt.leaf());
-    let checkpoint = app.ledger.covering(seq).await?;
-    crate::fault::point("open.anchored");
-    let entry = crate::safes::rosters::proved(&app.ledger, seq, &checkpoint).await?;
-    let mut conn = pool.acquire().await?;
-    let envelope = credentials::envelope(&mut conn, release.credential, release.version).await?;
+    let Opening {
+        receipt,
+        ends,
+        said,
+    } = opening;
+    let Sealed { envelope, custody } = sealed;
     if envelope.hash() != release.envelope {
         return Err(crate::safes::rosters::unproved(
             "the stored envelope is not the one that was sealed",
         ));
     }
-    let custody: Vec<Wrapped> =
-        credentials::custody(&mut conn, release.credential, release.version).await?;
-    drop(conn);
-    let (h, _spent) = app.keys.unwrap_h(receipt, custody, *envelope.ctx()).await?;
+    let (seq, leaf) = (receipt.seq(), receipt.leaf());
+    let checkpoint = app.ledger.covering(seq).await?;
+    crate::fault::point("open.anchored");
+    let (entry, (h, _spent)) = futures::try_join!(
+        crate::safes::rosters::proved(&app.ledger, seq, &checkpoint),
+        app.keys.unwrap_h(receipt, custody, *envelope.ctx())
+    )?;
     crate::fault::point("open.unwrapped");
     let sealed_h =
         secret::seal_h(&h, &release.delivery_key, &leaf, &envelope).map_err(Error::internal)?;
     drop(h);
-    let shares = shares(app, filed, &envelope, seq).await?;
     Ok(json!({
         "entry": String::from_utf8_lossy(&entry.entry), "seq": seq, "proof": entry.proof.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "checkpoint": checkpoint.note, "envelope": String::from_utf8_lossy(envelope.bytes()), "h": b64::encode(&sealed_h),
-        "shares": shares, "ends": ends,
+        "shares": shares(&said, rosters, &envelope, seq), "ends": ends,
     }))
 }
 
-/// Re-sealed shares of the approvals that the opening lists.
-async fn shares(
-    app: &App,
-    filed: &Filed,
+/// Re-sealed shares of the approvals that came before the opening.
+fn shares(
+    said: &[Said],
+    rosters: &Rosters,
     envelope: &Envelope,
     opened: u64,
-) -> Result<Vec<serde_json::Value>> {
-    let said = store::said(&app.ledger.db().pool, filed.request).await?;
-    let asked = filed.asked()?;
-    let names = decide::rosters_of(app, filed, &asked).await?;
-    let mut list = Vec::new();
-    for s in said
-        .iter()
+) -> Vec<serde_json::Value> {
+    said.iter()
         .filter(|s| s.seq < opened && s.decision == "approve")
-    {
-        let (Some(x), Some(sealed)) = (s.x, &s.sealed) else {
-            continue;
-        };
-        if envelope.share_commitment(x).is_none() {
-            continue;
-        }
-        let name = names
-            .as_ref()
-            .and_then(|r| r.named.approver(s.user))
-            .map(|a| a.name.clone())
-            .unwrap_or_default();
-        list.push(json!({
-            "approver": s.user.to_string(), "name": name, "x": x, "sealed": b64::encode(sealed),
-            "statement": String::from_utf8_lossy(&s.statement),
-        }));
-    }
-    Ok(list)
+        .filter_map(|s| {
+            let (x, sealed) = (s.x?, s.sealed.as_ref()?);
+            envelope.share_commitment(x)?;
+            let name = rosters.named.approver(s.user).map(|a| a.name.as_str());
+            Some(json!({
+                "approver": s.user.to_string(), "name": name.unwrap_or_default(), "x": x, "sealed": b64::encode(sealed),
+                "statement": String::from_utf8_lossy(&s.statement),
+            }))
+        })
+        .collect()
 }
 
 /// Gives a release back early.

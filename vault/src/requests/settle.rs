@@ -18,11 +18,16 @@ use crate::error::{Error, Result};
 use crate::ledger::{Recorded, Tx};
 use crate::people::store::at;
 
+/// Whether the acting entry of a request is written here.
+pub fn settles(asked: &Asked) -> bool {
+    matches!(asked.purpose, Purpose::Roster(_) | Purpose::Target(_))
+}
+
 /// Writes the acting entry of `request` if everything it needs is there. Nothing to do is no error.
 pub async fn settle(app: &App, request: RequestId) -> Result<()> {
     let filed = store::by_id(&app.ledger.db().pool, request).await?;
     let asked = filed.asked()?;
-    if !filed.state.pending() || !matches!(asked.purpose, Purpose::Roster(_) | Purpose::Target(_)) {
+    if !filed.state.pending() || !settles(&asked) {
         return Ok(());
     }
     let rosters = decide::rosters_of(app, &filed, &asked).await?;
@@ -65,17 +70,19 @@ async fn is_ready(
     if now.time >= filed.expires {
         return Ok(None);
     }
+    let said = store::said(&mut *conn, filed.request).await?;
     let approvals = match rosters {
         None => Vec::new(),
-        Some(rosters) => match decide::may_act(&mut *conn, filed, asked, rosters, now).await {
-            Ok(tally) => tally.counting,
-            Err(Error::Conflict(_)) => return Ok(None),
-            Err(e) => return Err(e),
-        },
+        Some(rosters) => {
+            match decide::may_act(&mut *conn, filed, asked, rosters, &said, now).await {
+                Ok(tally) => tally.counting,
+                Err(Error::Conflict(_)) => return Ok(None),
+                Err(e) => return Err(e),
+            }
+        }
     };
     let mut acceptances = Vec::new();
     if let Purpose::Roster(purpose) = &asked.purpose {
-        let said = store::said(&mut *conn, filed.request).await?;
         let lives = decide::lives(&mut *conn, filed, &said).await?;
         if rosters.is_none()
             && lives
@@ -121,11 +128,11 @@ pub(super) fn newly_named(
 }
 
 async fn act(tx: &mut Tx, request: RequestId, rosters: Option<&Rosters>) -> Result<Recorded<()>> {
-    let filed = store::by_id(&mut *tx.conn(), request).await?;
+    let filed = match rosters {
+        Some(rosters) => decide::current(tx.conn(), request, rosters).await?,
+        None => store::by_id(tx.conn(), request).await?,
+    };
     let asked = filed.asked()?;
-    if let Some(rosters) = rosters {
-        decide::still_in_force(tx.conn(), rosters).await?;
-    }
     let now = At {
         seq: tx.next_seq(),
         time: tx.now(),

@@ -74,8 +74,10 @@ impl Filed {
     }
 }
 
-const REQUEST: &str = "SELECT request, code, state, requester, authenticator, safe, credential, version, statement, reason, salt, poll, seq, leaf, \
-     filed, expires, open_until, opened, opened_at, ends, closed, why FROM requests";
+const SELECT: &str = "SELECT ";
+const FROM: &str = " FROM requests";
+const COLUMNS: &str = "request, code, state, requester, authenticator, safe, credential, version, statement, reason, salt, poll, seq, leaf, \
+     filed, expires, open_until, opened, opened_at, ends, closed, why";
 
 fn read(row: &AnyRow) -> Result<Filed> {
     Ok(Filed {
@@ -113,7 +115,7 @@ fn read(row: &AnyRow) -> Result<Filed> {
 
 /// One request.
 pub async fn by_id<'e>(e: impl Executor<'e, Database = Any>, request: RequestId) -> Result<Filed> {
-    let row = sqlx::query(sql!(REQUEST, " WHERE request = $1"))
+    let row = sqlx::query(sql!(SELECT, COLUMNS, FROM, " WHERE request = $1"))
         .bind(request.to_string())
         .fetch_optional(e)
         .await?;
@@ -123,9 +125,27 @@ pub async fn by_id<'e>(e: impl Executor<'e, Database = Any>, request: RequestId)
         .ok_or_else(|| Error::missing("request"))
 }
 
+/// One request, and the leaf of the roster that its safe's row says is in force.
+pub async fn with_roster(
+    c: &mut AnyConnection,
+    request: RequestId,
+) -> Result<(Filed, Option<Hash>)> {
+    let row = sqlx::query(sql!(
+        SELECT,
+        COLUMNS,
+        ", (SELECT s.roster FROM safes s WHERE s.safe = requests.safe) FROM requests WHERE request = $1"
+    ))
+    .bind(request.to_string())
+    .fetch_optional(c)
+    .await?
+    .ok_or_else(|| Error::missing("request"))?;
+    let roster: Option<Vec<u8>> = row.try_get(22)?;
+    Ok((read(&row)?, roster.map(|r| hash(&r)).transpose()?))
+}
+
 /// The newest requests, at most `limit`.
 pub async fn newest<'e>(e: impl Executor<'e, Database = Any>, limit: i64) -> Result<Vec<Filed>> {
-    let rows = sqlx::query(sql!(REQUEST, " ORDER BY filed DESC LIMIT $1"))
+    let rows = sqlx::query(sql!(SELECT, COLUMNS, FROM, " ORDER BY filed DESC LIMIT $1"))
         .bind(limit)
         .fetch_all(e)
         .await?;
@@ -138,11 +158,16 @@ pub async fn before<'e>(
     seq: i64,
     limit: i64,
 ) -> Result<Vec<Filed>> {
-    let rows = sqlx::query(sql!(REQUEST, " WHERE seq < $1 ORDER BY seq DESC LIMIT $2"))
-        .bind(seq)
-        .bind(limit)
-        .fetch_all(e)
-        .await?;
+    let rows = sqlx::query(sql!(
+        SELECT,
+        COLUMNS,
+        FROM,
+        " WHERE seq < $1 ORDER BY seq DESC LIMIT $2"
+    ))
+    .bind(seq)
+    .bind(limit)
+    .fetch_all(e)
+    .await?;
     rows.iter().map(read).collect()
 }
 
@@ -153,7 +178,9 @@ pub async fn releases_since<'e>(
     limit: i64,
 ) -> Result<Vec<Filed>> {
     let rows = sqlx::query(sql!(
-        REQUEST,
+        SELECT,
+        COLUMNS,
+        FROM,
         " WHERE purpose = 'release' AND (state = 'open' OR state = 'closed' AND closed > $1) ORDER BY opened_at DESC LIMIT $2"
     ))
     .bind(time)
@@ -163,10 +190,27 @@ pub async fn releases_since<'e>(
     rows.iter().map(read).collect()
 }
 
+/// Requests that time has ended by `now`, or that may be settled: what a sweep looks at. Those that only wait are left alone.
+pub async fn due<'e>(e: impl Executor<'e, Database = Any>, now: i64) -> Result<Vec<Filed>> {
+    let rows = sqlx::query(sql!(
+        SELECT,
+        COLUMNS,
+        FROM,
+        " WHERE state = 'open' AND ends <= $1 \
+         OR state IN ('waiting', 'reached') AND (expires <= $1 OR purpose <> 'release')"
+    ))
+    .bind(now)
+    .fetch_all(e)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
 /// Requests that still wait, or are open.
 pub async fn live<'e>(e: impl Executor<'e, Database = Any>) -> Result<Vec<Filed>> {
     let rows = sqlx::query(sql!(
-        REQUEST,
+        SELECT,
+        COLUMNS,
+        FROM,
         " WHERE state IN ('waiting', 'reached', 'open') ORDER BY filed DESC"
     ))
     .fetch_all(e)
@@ -180,7 +224,9 @@ pub async fn by_code<'e>(
     code: &str,
 ) -> Result<Option<Filed>> {
     let row = sqlx::query(sql!(
-        REQUEST,
+        SELECT,
+        COLUMNS,
+        FROM,
         " WHERE code = $1 ORDER BY filed DESC LIMIT 1"
     ))
     .bind(code.to_owned())
@@ -306,6 +352,55 @@ pub async fn add_said(c: &mut AnyConnection, request: RequestId, s: &Said) -> Re
     Ok(())
 }
 
+/// Keeps state and opening time in step with the count.
+pub async fn follow(
+    c: &mut AnyConnection,
+    request: RequestId,
+    from: State,
+    to: State,
+    open_until: Option<i64>,
+) -> Result<()> {
+    let done = sqlx::query(
+        "UPDATE requests SET state = $1, open_until = $2 WHERE request = $3 AND state = $4",
+    )
+    .bind(to.as_str())
+    .bind(open_until)
+    .bind(request.to_string())
+    .bind(from.as_str())
+    .execute(c)
+    .await?;
+    moved(&done)
+}
+
+/// Opens a release that nobody else has moved on.
+pub async fn opened(
+    c: &mut AnyConnection,
+    request: RequestId,
+    from: State,
+    seq: u64,
+    time: i64,
+    ends: i64,
+) -> Result<()> {
+    let done = sqlx::query("UPDATE requests SET state = $1, opened = $2, opened_at = $3, ends = $4 WHERE request = $5 AND state = $6")
+        .bind(State::Open.as_str())
+        .bind(at(seq))
+        .bind(time)
+        .bind(ends)
+        .bind(request.to_string())
+        .bind(from.as_str())
+        .execute(c)
+        .await?;
+    moved(&done)
+}
+
+fn moved(done: &sqlx::any::AnyQueryResult) -> Result<()> {
+    if done.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(moved_on())
+    }
+}
+
 /// Moves a request on. The caller has decided that it may.
 pub async fn move_to(
     c: &mut AnyConnection,
@@ -319,11 +414,7 @@ pub async fn move_to(
         .bind(from.as_str())
         .execute(c)
         .await?;
-    if done.rows_affected() == 1 {
-        Ok(())
-    } else {
-        Err(moved_on())
-    }
+    moved(&done)
 }
 
 /// Ends a request or release: state, time and why.
@@ -335,14 +426,17 @@ pub async fn close(
     why: &str,
     time: i64,
 ) -> Result<()> {
-    move_to(&mut *c, request, from, to).await?;
-    sqlx::query("UPDATE requests SET closed = $1, why = $2 WHERE request = $3")
-        .bind(time)
-        .bind(why.to_owned())
-        .bind(request.to_string())
-        .execute(c)
-        .await?;
-    Ok(())
+    let done = sqlx::query(
+        "UPDATE requests SET state = $1, closed = $2, why = $3 WHERE request = $4 AND state = $5",
+    )
+    .bind(to.as_str())
+    .bind(time)
+    .bind(why.to_owned())
+    .bind(request.to_string())
+    .bind(from.as_str())
+    .execute(c)
+    .await?;
+    moved(&done)
 }
 
 /// The refusal when somebody else was faster.

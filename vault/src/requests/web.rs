@@ -189,8 +189,7 @@ async fn decision(
     path: web::Path<String>,
     body: web::Json<SentDecision>,
 ) -> Result<HttpResponse> {
-    decide::decide(&app, &who, id(&path)?, body.into_inner()).await?;
-    ok(live::view(&app, &find(&app, &path).await?).await?)
+    ok(decide::decide(&app, &who, id(&path)?, body.into_inner()).await?)
 }
 
 #[derive(Deserialize)]
@@ -227,7 +226,7 @@ async fn open(
 ) -> Result<HttpResponse> {
     let filed = find(&app, &path).await?;
     requester(&req, &filed).await?;
-    ok(release::open(&app, filed.request).await?)
+    ok(release::open(&app, &filed).await?)
 }
 
 async fn check_in(

@@ -6,13 +6,44 @@ pub mod store;
 pub mod view;
 pub mod web;
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
 use quorum::ids::SafeId;
 use quorum::statement::NewRoster;
 use sqlx::Row;
 
 use crate::app::App;
 use crate::error::{Error, Result, Words};
+use crate::ledger::Ledger;
 use crate::people::store as people;
+
+/// Safes that are for drills, as far as anybody asked: a drill safe is one for ever.
+#[derive(Clone, Default)]
+pub struct Drills {
+    known: Arc<Mutex<HashSet<SafeId>>>,
+}
+
+impl Drills {
+    /// Whether `safe` is for drills.
+    ///
+    /// # Errors
+    /// `Missing` when there is no such safe.
+    pub async fn is(&self, ledger: &Ledger, safe: SafeId) -> Result<bool> {
+        if self.known.lock().is_ok_and(|known| known.contains(&safe)) {
+            return Ok(true);
+        }
+        let found = store::by_id(&ledger.db().pool, safe)
+            .await?
+            .ok_or_else(|| Error::missing("safe"))?;
+        if found.drill
+            && let Ok(mut known) = self.known.lock()
+        {
+            known.insert(safe);
+        }
+        Ok(found.drill)
+    }
+}
 
 /// What the rows can say of a proposed roster: everybody named is there, may approve, and holds keys that can
 /// hold a share. The rest is checked from signed entries when it is used.

@@ -11,10 +11,11 @@ use quorum::evidence::{Anchor, Proved, Trust};
 use quorum::ids::SafeId;
 use quorum::roster::{RosterEvidence, RosterStep, VerifiedRoster};
 use sqlx::Row;
+use sqlx::any::AnyRow;
 
 use crate::error::{Error, Result, Words};
 use crate::ledger::{Checkpoint, Ledger};
-use crate::people::store::{at, seq};
+use crate::people::store::{at, places, seq, sql};
 
 type Held = HashMap<(Hash, u64), Arc<VerifiedRoster>>;
 
@@ -22,6 +23,13 @@ type Held = HashMap<(Hash, u64), Arc<VerifiedRoster>>;
 #[derive(Clone, Default)]
 pub struct Rosters {
     held: Arc<Mutex<Held>>,
+}
+
+/// What the rows say of a roster: where to look for it, no more.
+#[derive(Clone, Copy)]
+struct Said {
+    epoch: u64,
+    leaf: Hash,
 }
 
 impl Rosters {
@@ -32,53 +40,113 @@ impl Rosters {
         safe: SafeId,
         epoch: u64,
     ) -> Result<Arc<VerifiedRoster>> {
-        let row = sqlx::query("SELECT leaf FROM rosters WHERE safe = $1 AND epoch = $2")
-            .bind(safe.to_string())
-            .bind(at(epoch))
-            .fetch_optional(&ledger.db().pool)
-            .await?
-            .ok_or_else(|| Error::missing("roster"))?;
-        let leaf = crate::ledger::hash(&row.try_get::<Vec<u8>, _>(0)?)?;
-        let newest = newest_key_event(ledger).await?;
-        if let Some(held) = self
-            .held
-            .lock()
-            .ok()
-            .and_then(|h| h.get(&(leaf, newest)).cloned())
-        {
-            return Ok(held);
+        let row = sqlx::query(sql!(
+            "SELECT r.epoch, r.leaf, ",
+            NEWEST_KEY_EVENT,
+            " FROM rosters r WHERE r.safe = $1 AND r.epoch = $2"
+        ))
+        .bind(safe.to_string())
+        .bind(at(epoch))
+        .fetch_optional(&ledger.db().pool)
+        .await?
+        .ok_or_else(|| Error::missing("roster"))?;
+        self.held_or_verified(ledger, safe, said(&row, 0)?, seq(row.try_get(2)?)?)
+            .await
+    }
+
+    /// The safe's roster in force.
+    pub async fn in_force(&self, ledger: &Ledger, safe: SafeId) -> Result<Arc<VerifiedRoster>> {
+        let row = sqlx::query(sql!(
+            "SELECT r.epoch, r.leaf, ",
+            NEWEST_KEY_EVENT,
+            " FROM safes s JOIN rosters r ON r.safe = s.safe AND r.epoch = s.epoch WHERE s.safe = $1"
+        ))
+        .bind(safe.to_string())
+        .fetch_optional(&ledger.db().pool)
+        .await?
+        .ok_or_else(|| Error::missing("safe"))?;
+        self.held_or_verified(ledger, safe, said(&row, 0)?, seq(row.try_get(2)?)?)
+            .await
+    }
+
+    /// The safe's roster whose `roster.set` is `leaf`, and the one in force.
+    pub async fn named_and_in_force(
+        &self,
+        ledger: &Ledger,
+        safe: SafeId,
+        leaf: Hash,
+    ) -> Result<(Arc<VerifiedRoster>, Arc<VerifiedRoster>)> {
+        let row = sqlx::query(sql!(
+            "SELECT n.epoch, n.leaf, r.epoch, r.leaf, ",
+            NEWEST_KEY_EVENT,
+            " FROM rosters n JOIN safes s ON s.safe = n.safe JOIN rosters r ON r.safe = s.safe AND r.epoch = s.epoch \
+             WHERE n.safe = $1 AND n.leaf = $2"
+        ))
+        .bind(safe.to_string())
+        .bind(leaf.0.to_vec())
+        .fetch_optional(&ledger.db().pool)
+        .await?
+        .ok_or_else(|| unproved("a request names a roster that is not there"))?;
+        let newest = seq(row.try_get(4)?)?;
+        let named = self
+            .held_or_verified(ledger, safe, said(&row, 0)?, newest)
+            .await?;
+        if named.leaf() != leaf {
+            return Err(unproved("a request names another roster"));
         }
-        let roster = Arc::new(verify(ledger, safe, epoch).await?);
-        if roster.leaf() != leaf || roster.safe() != safe || roster.epoch() != epoch {
+        let in_force = self
+            .held_or_verified(ledger, safe, said(&row, 2)?, newest)
+            .await?;
+        Ok((named, in_force))
+    }
+
+    async fn held_or_verified(
+        &self,
+        ledger: &Ledger,
+        safe: SafeId,
+        said: Said,
+        newest: u64,
+    ) -> Result<Arc<VerifiedRoster>> {
+        let key = (said.leaf, newest);
+        let held = self.held.lock().ok().and_then(|h| h.get(&key).cloned());
+        let roster = match held {
+            Some(held) => held,
+            None => Arc::new(verify(ledger, safe, said.epoch).await?),
+        };
+        // Also of one that was held: a row may point a safe at another safe's roster.
+        if roster.leaf() != said.leaf || roster.safe() != safe || roster.epoch() != said.epoch {
             return Err(unproved("a row names another roster than the ledger"));
         }
         if let Ok(mut held) = self.held.lock() {
             if held.len() > 256 {
                 held.clear();
             }
-            held.insert((leaf, newest), roster.clone());
+            held.entry(key).or_insert_with(|| roster.clone());
         }
         Ok(roster)
     }
+}
 
-    /// The safe's roster in force.
-    pub async fn in_force(&self, ledger: &Ledger, safe: SafeId) -> Result<Arc<VerifiedRoster>> {
-        let row = sqlx::query("SELECT epoch FROM safes WHERE safe = $1")
-            .bind(safe.to_string())
-            .fetch_optional(&ledger.db().pool)
-            .await?
-            .ok_or_else(|| Error::missing("safe"))?;
-        self.of(ledger, safe, seq(row.try_get(0)?)?).await
-    }
+/// The last event after which a key may no longer hold: a roster that was verified before it is verified again.
+const NEWEST_KEY_EVENT: &str = "(SELECT COALESCE(MAX(revoked), 0) FROM authenticators)";
+
+fn said(row: &AnyRow, from: usize) -> Result<Said> {
+    Ok(Said {
+        epoch: seq(row.try_get(from)?)?,
+        leaf: crate::ledger::hash(&row.try_get::<Vec<u8>, _>(from + 1)?)?,
+    })
 }
 
 /// Refuses when a row says something else than the verified roster: somebody wrote to the database. Nothing is sealed
 /// or opened under a roster whose rows were touched, though the rows themselves grant nothing.
 pub async fn rows_agree(ledger: &Ledger, roster: &VerifiedRoster) -> Result<()> {
-    let pool = &ledger.db().pool;
+    futures::try_join!(safe_agrees(ledger, roster), keys_agree(ledger, roster)).map(|_| ())
+}
+
+async fn safe_agrees(ledger: &Ledger, roster: &VerifiedRoster) -> Result<()> {
     let row = sqlx::query("SELECT epoch, roster, m, denials, request_life_s, grant_life_s, drill FROM safes WHERE safe = $1")
         .bind(roster.safe().to_string())
-        .fetch_optional(pool)
+        .fetch_optional(&ledger.db().pool)
         .await?
         .ok_or_else(|| unproved("a safe is missing"))?;
     let same = seq(row.try_get(0)?)? == roster.epoch()
@@ -88,32 +156,43 @@ pub async fn rows_agree(ledger: &Ledger, roster: &VerifiedRoster) -> Result<()> 
         && seq(row.try_get(4)?)? == roster.request_life_s()
         && seq(row.try_get(5)?)? == roster.grant_life_s()
         && (row.try_get::<i64, _>(6)? != 0) == roster.drill();
-    if !same {
-        return Err(unproved("a safe's row was changed"));
+    if same {
+        Ok(())
+    } else {
+        Err(unproved("a safe's row was changed"))
     }
-    for approver in roster.approvers() {
-        for key in &approver.authenticators {
-            let row = sqlx::query("SELECT user_id, share_key, credential_id FROM authenticators WHERE authenticator = $1")
-                .bind(key.authenticator.to_string())
-                .fetch_optional(pool)
-                .await?
-                .ok_or_else(|| unproved("a key is missing"))?;
-            let same = row.try_get::<String, _>(0)? == approver.user.to_string()
-                && row.try_get::<Option<Vec<u8>>, _>(1)?.as_deref() == Some(&key.share_key)
-                && row.try_get::<Vec<u8>, _>(2)? == key.credential_id;
-            if !same {
-                return Err(unproved("a key's row was changed"));
-            }
-        }
-    }
-    Ok(())
 }
 
-async fn newest_key_event(ledger: &Ledger) -> Result<u64> {
-    let row = sqlx::query("SELECT COALESCE(MAX(revoked), 0) FROM authenticators")
-        .fetch_one(&ledger.db().pool)
-        .await?;
-    seq(row.try_get(0)?)
+async fn keys_agree(ledger: &Ledger, roster: &VerifiedRoster) -> Result<()> {
+    let keys = roster
+        .approvers()
+        .iter()
+        .flat_map(|a| a.authenticators.iter().map(move |key| (a.user, key)));
+    let mut wanted: HashMap<String, _> = keys
+        .map(|(user, key)| (key.authenticator.to_string(), (user, key)))
+        .collect();
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT authenticator, user_id, share_key, credential_id FROM authenticators WHERE authenticator IN ({})",
+        places(wanted.len())
+    )));
+    for key in wanted.keys() {
+        query = query.bind(key.clone());
+    }
+    for row in query.fetch_all(&ledger.db().pool).await? {
+        let (user, key) = wanted
+            .remove(&row.try_get::<String, _>(0)?)
+            .ok_or_else(|| unproved("a key is there twice"))?;
+        let same = row.try_get::<String, _>(1)? == user.to_string()
+            && row.try_get::<Option<Vec<u8>>, _>(2)?.as_deref() == Some(&key.share_key)
+            && row.try_get::<Vec<u8>, _>(3)? == key.credential_id;
+        if !same {
+            return Err(unproved("a key's row was changed"));
+        }
+    }
+    if !wanted.is_empty() {
+        return Err(unproved("a key is missing"));
+    }
+    Ok(())
 }
 
 /// What holds the service together is not what the ledger says.
@@ -144,17 +223,27 @@ pub async fn trust(ledger: &Ledger, checkpoint: &Checkpoint) -> Result<Trust> {
 
 /// One stored entry with its proof.
 pub async fn proved(ledger: &Ledger, place: u64, checkpoint: &Checkpoint) -> Result<Proved> {
+    let (entry, proof) = futures::try_join!(
+        bytes_of(ledger, place),
+        ledger.inclusion(place, checkpoint.size)
+    )?;
+    Ok(Proved {
+        seq: place,
+        entry,
+        proof: proof.into_iter().map(|h| Hash(h.0)).collect(),
+    })
+}
+
+async fn bytes_of(ledger: &Ledger, place: u64) -> Result<Vec<u8>> {
+    if place == 0 {
+        return Ok(ledger.founding()?.entry.clone());
+    }
     let row = sqlx::query("SELECT bytes FROM ledger_entries WHERE seq = $1")
         .bind(at(place))
         .fetch_optional(&ledger.db().pool)
         .await?
         .ok_or_else(|| unproved("an entry is missing"))?;
-    let proof = ledger.inclusion(place, checkpoint.size).await?;
-    Ok(Proved {
-        seq: place,
-        entry: row.try_get(0)?,
-        proof: proof.into_iter().map(|h| Hash(h.0)).collect(),
-    })
+    Ok(row.try_get(0)?)
 }
 
 async fn all_proved(

@@ -95,11 +95,13 @@ async fn show(app: web::Data<App>, who: Person, path: web::Path<String>) -> Resu
         chip(seen.margin),
         Chip::new(Mark::Plain, format!("{} of {} must sign", seen.m, seen.n)),
     ];
-    if let Some(at) = safe.drilled_at {
-        chips.push(Chip::new(
-            Mark::Signed,
-            format!("Drilled {}", When(at).ago(now)),
-        ));
+    if let Some((passed, at)) = store::last_drill(&app.ledger.db().pool, safe.safe).await? {
+        let ago = When(at).ago(now);
+        chips.push(if passed {
+            Chip::new(Mark::Signed, format!("Drilled {ago}"))
+        } else {
+            Chip::new(Mark::Failed, format!("Drill failed {ago}"))
+        });
     }
     page(&view::Show {
         desk: desk(&app, &who, Tab::Safes, seen.name.clone()),

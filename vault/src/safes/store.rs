@@ -4,7 +4,7 @@ use quorum::Hash;
 use quorum::ids::SafeId;
 use sqlx::{Any, Executor, Row};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ledger::hash;
 use crate::people::store::{id, seq};
 
@@ -29,8 +29,6 @@ pub struct Safe {
     pub request_life_s: u64,
     /// Longest release, seconds.
     pub grant_life_s: u64,
-    /// When it was last drilled.
-    pub drilled_at: Option<i64>,
 }
 
 fn read(row: &sqlx::any::AnyRow) -> Result<Safe> {
@@ -44,11 +42,11 @@ fn read(row: &sqlx::any::AnyRow) -> Result<Safe> {
         denials: seq(row.try_get(6)?)?,
         request_life_s: seq(row.try_get(7)?)?,
         grant_life_s: seq(row.try_get(8)?)?,
-        drilled_at: row.try_get(9)?,
     })
 }
 
-const SAFE: &str = "SELECT safe, name, drill, epoch, roster, m, denials, request_life_s, grant_life_s, drilled_at FROM safes";
+const SAFE: &str =
+    "SELECT safe, name, drill, epoch, roster, m, denials, request_life_s, grant_life_s FROM safes";
 
 /// All safes, by name.
 pub async fn all<'e>(e: impl Executor<'e, Database = Any>) -> Result<Vec<Safe>> {
@@ -73,4 +71,29 @@ pub async fn name_of<'e>(
     safe: SafeId,
 ) -> Result<Option<String>> {
     Ok(by_id(e, safe).await?.map(|s| s.name))
+}
+
+/// The subject under which a safe's drills are linked, beside the safe itself.
+pub fn drills_of(safe: SafeId) -> String {
+    format!("drills/{safe}")
+}
+
+/// How a safe's last drill ended: whether it passed, and when.
+pub async fn last_drill<'e>(
+    e: impl Executor<'e, Database = Any>,
+    safe: SafeId,
+) -> Result<Option<(bool, i64)>> {
+    let row = sqlx::query(
+        "SELECT e.bytes, e.time FROM ledger_links l JOIN ledger_entries e ON e.seq = l.seq WHERE l.subject = $1 ORDER BY l.seq DESC LIMIT 1",
+    )
+    .bind(drills_of(safe))
+    .fetch_optional(e)
+    .await?;
+    row.map(|row| {
+        let entry: serde_json::Value =
+            serde_json::from_slice(&row.try_get::<Vec<u8>, _>(0)?).map_err(Error::internal)?;
+        let outcome = entry.pointer("/data/outcome").and_then(|o| o.as_str());
+        Ok((outcome == Some("passed"), row.try_get(1)?))
+    })
+    .transpose()
 }

@@ -1,20 +1,25 @@
 //! Safes over HTTP.
 
 use actix_web::{HttpResponse, web};
+use audit::{Actor, Event};
+use quorum::ids::SafeId;
+use serde::Deserialize;
 use serde_json::json;
 
 use super::store::{self, Safe};
 use crate::app::App;
+use crate::convert::{Audited, audit_hash};
 use crate::credentials;
 use crate::error::{Error, Result};
 use crate::http::ok;
 use crate::people::store as people;
-use crate::who::Person;
+use crate::who::{Custodian, Person};
 
 /// The domain's routes under `/api/v1`.
 pub fn api(cfg: &mut web::ServiceConfig) {
     cfg.route("/safes", web::get().to(list))
-        .route("/safes/{id}", web::get().to(show));
+        .route("/safes/{id}", web::get().to(show))
+        .route("/safes/{id}/drills", web::post().to(drilled));
 }
 
 /// One approver as pages show them.
@@ -122,4 +127,50 @@ async fn show(app: web::Data<App>, _who: Person, id: web::Path<String>) -> Resul
         .await?
         .ok_or_else(|| Error::missing("safe"))?;
     ok(shown(&app, &safe).await?)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Drilled {
+    outcome: Outcome,
+    report_sha256: String,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Outcome {
+    Passed,
+    Failed,
+}
+
+/// Files how a drill ended. Unsigned: it says what a custodian's drill reported, so only of safes that are for drills.
+async fn drilled(
+    app: web::Data<App>,
+    _who: Custodian,
+    id: web::Path<String>,
+    body: web::Json<Drilled>,
+) -> Result<HttpResponse> {
+    let id: SafeId = id.parse().map_err(|_| Error::missing("safe"))?;
+    let report: quorum::Hash = body.report_sha256.parse().map_err(|_| {
+        Error::invalid(
+            "Not filed.",
+            "`report_sha256` is not 64 lower-case hex digits.",
+            "Send the SHA-256 of the report's bytes.",
+        )
+    })?;
+    if !app.drills.is(&app.ledger, id).await? {
+        return Err(Error::conflict(
+            "Not filed.",
+            "This safe is not for drills.",
+            "Play drills against a safe that was founded for them.",
+        ));
+    }
+    let event = Event::DrillFinished {
+        passed: matches!(body.outcome, Outcome::Passed),
+        report_sha256: audit_hash(report),
+        safe: id.audited(),
+    };
+    let links = vec![id.to_string(), store::drills_of(id)];
+    let receipt = app.ledger.append(Actor::System, event, links).await?;
+    ok(json!({ "seq": receipt.seq(), "leaf": receipt.leaf().to_string() }))
 }

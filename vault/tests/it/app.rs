@@ -89,7 +89,7 @@ impl TestApp {
             env,
             child: None,
         };
-        let origin = format!("http://localhost:{port}");
+        let origin = app.origin();
         let out = app
             .command(&[
                 "init",
@@ -106,10 +106,19 @@ impl TestApp {
             "init: {}",
             String::from_utf8_lossy(&out.stderr)
         );
-        let said: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
-        app.ledger = said["ledger"].as_str().unwrap().parse().unwrap();
-        app.invitation = Some(said["invitation"].as_str().unwrap().to_owned());
+        app.founded(&String::from_utf8_lossy(&out.stdout));
         app
+    }
+
+    /// Takes up what `init --json` printed.
+    pub fn founded(&mut self, said: &str) {
+        let said: serde_json::Value = serde_json::from_str(said).unwrap();
+        self.ledger = said["ledger"].as_str().unwrap().parse().unwrap();
+        self.invitation = Some(said["invitation"].as_str().unwrap().to_owned());
+    }
+
+    pub fn origin(&self) -> String {
+        format!("http://localhost:{}", self.port)
     }
 
     /// The program with this one's environment.

@@ -943,3 +943,38 @@ async fn the_doctor_names_what_is_not_well() {
     std::fs::rename(app.dir.path().join("kept"), &db).unwrap();
     assert_eq!(well(&app), soft);
 }
+
+async fn founding_is_begun_anew(under: Under) {
+    let mut app = TestApp::found(under);
+    let first = app.ledger;
+    for point in ["found.committed", "found.entered", ""] {
+        // Nobody has joined yet, so it may be founded again, and a kill on the way strands nobody.
+        app.set("VITRINE_FAULT", point);
+        let done = ran(app.command(&["--json", "init", "--origin", &app.origin()]));
+        assert_eq!(done.code == 0, point.is_empty(), "{point}: {}", done.err);
+        if point.is_empty() {
+            app.founded(&done.out);
+        }
+    }
+    assert_ne!(app.ledger, first);
+    app.serve().await;
+    let mut house = House::of(app).await;
+    let (code, said) = house.app.verify();
+    assert_eq!(code, 0, "{said}");
+    // Once somebody has joined, never again: not even without the anchor.
+    house.app.kill();
+    let again = |app: &TestApp| ran(app.command(&["init", "--origin", &app.origin()]));
+    assert!(again(&house.app).err.contains("There is a ledger already"));
+    std::fs::remove_file(house.app.dir.path().join("data/anchor")).unwrap();
+    assert!(again(&house.app).err.contains("There is a ledger already"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p9_a_founding_that_was_killed_is_begun_anew_on_sqlite() {
+    founding_is_begun_anew(Under::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p9_a_founding_that_was_killed_is_begun_anew_on_postgresql() {
+    founding_is_begun_anew(Under::Postgres).await;
+}

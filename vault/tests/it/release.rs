@@ -1,5 +1,9 @@
 //! One release from filing to check-in, on both databases.
 
+use drills::client::{Held, Person, b64};
+use drills::key::SoftwareKey;
+use serde_json::{Value, json};
+
 use crate::app::{House, Under};
 
 async fn end_to_end(under: Under) {
@@ -43,4 +47,53 @@ async fn release_end_to_end_on_sqlite() {
 #[tokio::test(flavor = "multi_thread")]
 async fn release_end_to_end_on_postgresql() {
     end_to_end(Under::Postgres).await;
+}
+
+/// A key that is added later opens what was sealed before it: its owner seals their shares to it, both keys in hand.
+async fn further_key(under: Under) {
+    let mut house = House::furnished(under).await;
+    let late = SoftwareKey::new(&house.maker).unwrap();
+    let place = house
+        .client
+        .add_key(&mut house.approvers[0], 0, late)
+        .await
+        .unwrap();
+    let release = house.ask().await;
+    let request = release.filed.request;
+    house
+        .client
+        .approve(&mut house.approvers[0], place, request)
+        .await
+        .unwrap();
+    house.approve(&release, &[1]).await;
+    let opened = house.client.open(&mut house.engineer, &release).await;
+    assert_eq!(opened.unwrap().plaintext.expose().len(), 24);
+    let (code, said) = house.app.verify();
+    assert_eq!(code, 0, "{said}");
+
+    // Whoever holds a session gives a share to nobody who had none, and replaces none that is there.
+    let body = json!({ "shares": [{ "credential": house.credential.to_string(), "version": 1, "sealed": b64(&[7; 80]) }] });
+    let post = async |person: &Person, key: &Held| {
+        let path = format!("/you/keys/{}/shares", key.authenticator);
+        house.client.post(&path, person.by(), &body).await
+    };
+    let (engineer, [first, second, ..]) = (&house.engineer, &house.approvers[..]) else {
+        panic!("a house has approvers");
+    };
+    for (person, key) in [(engineer, &engineer.keys[0]), (first, &first.keys[place])] {
+        let answer = post(person, key).await.unwrap().read::<Value>().unwrap();
+        assert_eq!(answer["kept"], 0, "{}", person.name);
+    }
+    let refused = post(first, &second.keys[0]).await;
+    assert_eq!(refused.err().and_then(|e| e.status()), Some(404));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p9_a_further_key_opens_what_was_sealed_before_on_sqlite() {
+    further_key(Under::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p9_a_further_key_opens_what_was_sealed_before_on_postgresql() {
+    further_key(Under::Postgres).await;
 }

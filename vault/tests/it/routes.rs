@@ -86,6 +86,8 @@ const API: &[Row] = &[
     ("POST", "/api/v1/you/keys/box", "", Shape(r#"{"share_key":"AA"}"#), SIGNED_IN),
     ("POST", "/api/v1/you/keys/finish", "", Shape(FINISH), SIGNED_IN),
     ("POST", "/api/v1/you/keys/{key}/proved", "none", Empty, SIGNED_IN),
+    ("GET", "/api/v1/you/shares", "", Nothing, SIGNED_IN),
+    ("POST", "/api/v1/you/keys/{key}/shares", "none", Shape(r#"{"shares":[]}"#), SIGNED_IN),
     ("DELETE", "/api/v1/you/sessions/{id}", "none", Nothing, SIGNED_IN),
     ("POST", "/api/v1/you/terminals", "", Shape(r#"{"poll":"00","label":"a terminal"}"#), SIGNED_IN),
     ("GET", "/api/v1/terminals", "", Nothing, ["401"; 6]), // by poll secret alone: see below
@@ -100,6 +102,7 @@ const API: &[Row] = &[
     ("GET", "/api/v1/safes", "", Nothing, SIGNED_IN),
     ("GET", "/api/v1/safes/{id}", "safe", Nothing, SIGNED_IN),
     ("POST", "/api/v1/safes/{id}/credentials", "safe", Shape(r#"{"credential":"00000000-0000-4000-8000-000000000001","name":"another","kind":"token"}"#), CUSTODIANS),
+    ("POST", "/api/v1/safes/{id}/drills", "safe", Shape(r#"{"outcome":"passed","report_sha256":"00"}"#), CUSTODIANS),
     ("GET", "/api/v1/credentials", "", Nothing, SIGNED_IN),
     ("GET", "/api/v1/credentials/{id}", "credential", Nothing, SIGNED_IN),
     ("POST", "/api/v1/credentials/{id}/generate", "credential", Shape("{}"), CUSTODIANS),
