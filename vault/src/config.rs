@@ -238,13 +238,14 @@ impl TokenAt {
         Duration::from_millis(self.deadline_ms)
     }
 
-    /// Where the PIN is: a bare name is a systemd credential when there is such a directory.
-    pub fn pin_path(&self) -> PathBuf {
-        match std::env::var_os("CREDENTIALS_DIRECTORY") {
-            Some(dir) if self.pin_file.components().count() == 1 => {
-                Path::new(&dir).join(&self.pin_file)
+    /// The PIN: of a systemd credential where a bare name is given and there is such a directory, else of a private file.
+    pub fn pin(&self) -> std::result::Result<hsm::Pin, hsm::PinError> {
+        let bare = self.pin_file.components().count() == 1;
+        match self.pin_file.to_str() {
+            Some(name) if bare && std::env::var_os("CREDENTIALS_DIRECTORY").is_some() => {
+                hsm::Pin::from_credential(name)
             }
-            _ => self.pin_file.clone(),
+            _ => hsm::Pin::from_file(&self.pin_file),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use audit::checkpoint::VerifierKey;
-use hsm::{HsmError, KeyKind, Pin, Select, State, Token, TokenSpec, softhsm};
+use hsm::{HsmError, KeyKind, Select, State, Token, TokenSpec, softhsm};
 use quorum::Hash;
 use quorum::ids::KeyId;
 use quorum::secret::{HalfH, custody_aad};
@@ -113,6 +113,11 @@ impl Keys {
             )
         } else {
             let hsm = &config.hsm;
+            if hsm.custody.len() < 2 || !(1..=3).contains(&hsm.checkpoint.len()) {
+                return Err(not_started(
+                    "`[[hsm.custody]]` names two tokens or more, `[[hsm.checkpoint]]` one to three",
+                ));
+            }
             let service = hsm
                 .service
                 .as_ref()
@@ -246,7 +251,7 @@ impl Keys {
         let tokens = self.tokens.clone();
         blocking(move || {
             let spent = Spent { seq: receipt.seq(), leaf: receipt.leaf() };
-            let mut last = None;
+            let (mut last, mut changed) = (None, false);
             for named in &tokens.custody {
                 let Some(key) = labelled(&named.token, WRAPPING) else { continue };
                 let Some(item) = list.iter().find(|w| w.key == ours(&key)) else { continue };
@@ -256,12 +261,19 @@ impl Keys {
                         let h = HalfH::copy_of(bytes.expose()).ok_or_else(tampered)?;
                         return Ok((h, spent));
                     }
-                    Err(HsmError::Tampered) => return Err(tampered()),
+                    // The other token's copy may be whole; only where none opens is the secret lost.
+                    Err(HsmError::Tampered) => {
+                        tracing::error!(token = %named.name, "a custody token refuses its copy: somebody changed it");
+                        changed = true;
+                    }
                     Err(e) => {
                         tracing::warn!(token = %named.name, error = %e, "a custody token did not unwrap");
                         last = Some(e);
                     }
                 }
+            }
+            if changed && last.is_none() {
+                return Err(tampered());
             }
             Err(last.as_ref().map_or_else(|| Error::internal("no token holds a key of this version"), down))
         })
@@ -383,8 +395,9 @@ fn token(name: &str, at: &TokenAt) -> Result<Named> {
             )));
         }
     };
-    let pin =
-        Pin::from_file(&at.pin_path()).map_err(|e| not_started(&format!("token {name}: {e}")))?;
+    let pin = at
+        .pin()
+        .map_err(|e| not_started(&format!("token {name}: {e}")))?;
     let mut spec = TokenSpec::new(at.module.clone(), select, pin);
     spec.sessions = at.sessions;
     spec.deadline = at.deadline();

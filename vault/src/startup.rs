@@ -43,12 +43,13 @@ pub struct Founded {
     pub origin: String,
 }
 
-/// Founds the ledger: entry 0 and the first invitation.
+/// Founds the ledger: entry 0 and the first invitation. `again` founds anew over a ledger that nobody has joined.
 pub async fn found(
     config: &Config,
     origin: &str,
     name: Option<&str>,
     custodian: &str,
+    again: bool,
 ) -> Result<Founded> {
     let (origin, rp_id) = parse_origin(origin)?;
     let anchor = Anchor::at(&config.anchor_path());
@@ -57,13 +58,10 @@ pub async fn found(
         .owner_url
         .clone()
         .unwrap_or_else(|| config.database_url());
-    if anchor.read()?.is_some() && !never_used(&url).await {
+    let anew = again && never_used(&url).await;
+    if anchor.read()?.is_some() && !anew {
         // Also where the database is gone: founding anew would forget the ledger that this node has seen.
-        return Err(Error::conflict(
-            "Not founded.",
-            "There is a ledger already: this node has anchored one.",
-            "Run `vitrine serve`; where its database is gone, restore it, or found in another data directory.",
-        ));
+        return Err(there_is_one());
     }
     std::fs::create_dir_all(&config.data)
         .map_err(|e| Error::NoEntry(format!("{}: {e}", config.data.display())))?;
@@ -73,8 +71,7 @@ pub async fn found(
     let made = keys.found()?;
     let db = Db::open(&url, true).await?;
     db.migrate(serving_role(config).as_deref()).await?;
-    if db.unused().await? {
-        // Killed on the way, or its invitation was lost before anybody joined: nobody's evidence goes.
+    if anew {
         db.clear().await?;
         db.migrate(serving_role(config).as_deref()).await?;
     }
@@ -88,11 +85,7 @@ pub async fn found(
     )
     .await?;
     if ledger.size() > 0 {
-        return Err(Error::conflict(
-            "Not founded.",
-            "There is a ledger already.",
-            "Run `vitrine serve`.",
-        ));
+        return Err(there_is_one());
     }
     let name = name.map_or_else(|| rp_id.clone(), str::to_owned);
     let founding = Founding {
@@ -143,7 +136,17 @@ pub async fn found(
     })
 }
 
-/// There is a database, with a ledger that nobody has joined.
+fn there_is_one() -> Error {
+    Error::conflict(
+        "Not founded.",
+        "There is a ledger already, or this node has anchored one.",
+        "Run `vitrine serve`. Where its founding was interrupted, or its invitation was lost before anybody joined: `vitrine init --again`. \
+         Where its database is gone: restore it, or found in another data directory.",
+    )
+}
+
+/// There is a database, with a ledger that nobody has joined: its founding was killed on the way, or its invitation was lost.
+/// Nobody's evidence goes with it.
 async fn never_used(url: &str) -> bool {
     match Db::open(url, false).await {
         Ok(db) => db.unused().await.unwrap_or(false),

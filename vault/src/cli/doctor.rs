@@ -85,6 +85,13 @@ pub(super) async fn run(config: &Config, as_json: bool) -> Result<ExitCode> {
                     ),
                 });
             }
+            let alone = crate::credentials::store::wrapped_once(&app.ledger.db().pool).await?;
+            if alone > 0 {
+                findings.push(ill(
+                    format!("{alone} sealed versions are wrapped by one custody token alone"),
+                    "They were sealed while the other was away: rotate or import them anew, so that its loss strands none.",
+                ));
+            }
             for (what, fine, next) in crate::rotation::doctor(&app).await? {
                 findings.push(if fine { well(what) } else { ill(what, next) });
             }

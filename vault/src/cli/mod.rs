@@ -50,6 +50,9 @@ enum Verb {
         /// The first custodian's name.
         #[arg(long, default_value = "First custodian")]
         custodian: String,
+        /// Founds anew over a ledger that nobody has joined: a founding that was interrupted, an invitation that was lost.
+        #[arg(long)]
+        again: bool,
     },
     /// Serves pages and API.
     Serve {
@@ -249,13 +252,14 @@ fn go(cli: Cli) -> Result<ExitCode> {
             origin,
             name,
             custodian,
-        } => runtime.block_on(init(
-            &config,
-            &origin,
-            name.as_deref(),
-            &custodian,
-            cli.json,
-        )),
+            again,
+        } => {
+            let name = name.as_deref();
+            runtime.block_on(async {
+                let founded = startup::found(&config, &origin, name, &custodian, again).await?;
+                say_founded(&founded, &custodian, json)
+            })
+        }
         Verb::Serve { adopt } => actix_web::rt::System::with_tokio_rt(|| {
             tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
@@ -357,14 +361,7 @@ fn with_softhsm(config: &Config) -> Result<()> {
     Err(Error::internal(e))
 }
 
-async fn init(
-    config: &Config,
-    origin: &str,
-    name: Option<&str>,
-    custodian: &str,
-    as_json: bool,
-) -> Result<ExitCode> {
-    let founded = startup::found(config, origin, name, custodian).await?;
+fn say_founded(founded: &startup::Founded, custodian: &str, as_json: bool) -> Result<ExitCode> {
     let invitation = founded.invitation.expose();
     if as_json {
         println!(

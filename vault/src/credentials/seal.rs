@@ -73,6 +73,8 @@ pub async fn record(
             "Try again.",
         ));
     }
+    // An import that nobody signed holds no number: whoever seals first has it.
+    store::drop_pending(tx.conn(), credential.credential).await?;
     let done = enter(tx, credential, v, origin).await?;
     store::add_version(tx.conn(), v, state, Some(done.seq()), done.time()).await?;
     Ok(done)

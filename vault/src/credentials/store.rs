@@ -156,6 +156,17 @@ pub async fn custody<'e>(
         .collect()
 }
 
+/// How many versions that may be opened have their half wrapped by one key alone.
+pub async fn wrapped_once<'e>(e: impl Executor<'e, Database = Any>) -> Result<i64> {
+    let row = sqlx::query(
+        "SELECT COUNT(*) FROM versions v WHERE v.seq IS NOT NULL AND v.state <> 'superseded' \
+         AND (SELECT COUNT(*) FROM custody c WHERE c.credential = v.credential AND c.version = v.version) < 2",
+    )
+    .fetch_one(e)
+    .await?;
+    Ok(row.try_get(0)?)
+}
+
 /// A sealed version, before or with its entry (`seq`).
 pub struct NewVersion {
     /// Credential.

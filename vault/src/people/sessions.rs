@@ -171,8 +171,11 @@ pub async fn begin(
 /// whoever alters it could be anybody, and has our memory already.
 #[derive(Clone, Default)]
 pub struct Seen {
-    held: Arc<Mutex<HashMap<Hash, (u64, Session, User)>>>,
+    held: Arc<Mutex<HashMap<Hash, Answer>>>,
 }
+
+/// The number of changes under which it was read, and what was read.
+type Answer = (u64, Session, User);
 
 impl Seen {
     const MOST: usize = 4096;

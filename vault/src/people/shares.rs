@@ -18,14 +18,8 @@ use crate::who::Person;
 /// An HPKE message that carries a share.
 const SEALED: usize = 80;
 
-/// The routes under `/api/v1`.
-pub(super) fn api(cfg: &mut web::ServiceConfig) {
-    cfg.route("/you/shares", web::get().to(list))
-        .route("/you/keys/{key}/shares", web::post().to(add));
-}
-
 /// Every share of one's own that a live key of one's own opens, with the envelope that commits to it.
-async fn list(app: web::Data<App>, who: Person) -> Result<HttpResponse> {
+pub(super) async fn list(app: web::Data<App>, who: Person) -> Result<HttpResponse> {
     ok(json!({ "shares": of(&app.ledger.db().pool, who.user).await? }))
 }
 
@@ -55,7 +49,7 @@ async fn of<'e>(e: impl Executor<'e, Database = Any>, user: UserId) -> Result<Ve
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Sent {
+pub(super) struct Sent {
     shares: Vec<Share>,
 }
 
@@ -68,12 +62,20 @@ struct Share {
 }
 
 /// Keeps shares that their owner sealed to a further key. What is there already stays as it is.
-async fn add(
+pub(super) async fn add(
     app: web::Data<App>,
     who: Person,
     key: web::Path<String>,
     body: web::Json<Sent>,
 ) -> Result<HttpResponse> {
+    let shares = body.into_inner().shares;
+    if shares.is_empty() || shares.iter().any(|s| s.sealed.0.len() != SEALED) {
+        return Err(Error::invalid(
+            "Nothing was kept.",
+            "There is no sealed share, or one has another length.",
+            "Reload the page and add the key again.",
+        ));
+    }
     let key: AuthenticatorId = key.parse().map_err(|_| Error::missing("key"))?;
     let held = store::key_by_id(&app.ledger.db().pool, key)
         .await?
@@ -85,14 +87,6 @@ async fn add(
             "Nothing was kept.",
             "That key can hold no share.",
             "Seal them to a key that has the PRF.",
-        ));
-    }
-    let shares = body.into_inner().shares;
-    if shares.iter().any(|s| s.sealed.0.len() != SEALED) {
-        return Err(Error::invalid(
-            "Nothing was kept.",
-            "A sealed share has another length.",
-            "Reload the page and add the key again.",
         ));
     }
     let (user, sent) = (who.user, shares.len());
@@ -113,7 +107,8 @@ async fn add(
     ok(json!({ "sent": sent, "kept": kept }))
 }
 
-/// The place is the one that another key of the same person has in that version: nobody gets a share who had none.
+/// The place is the one that another key of the same person has in that version: nobody gets a share who had none. Only of a
+/// version that is in the ledger: an import that waits for its signature names exactly the roster's keys.
 async fn keep(
     c: &mut AnyConnection,
     user: UserId,
@@ -124,6 +119,7 @@ async fn keep(
     let done = sqlx::query(
         "INSERT INTO shares (credential, version, approver, authenticator, x, sealed) \
          SELECT credential, version, approver, $1, MIN(x), $2 FROM shares WHERE credential = $3 AND version = $4 AND approver = $5 \
+         AND EXISTS (SELECT 1 FROM versions v WHERE v.credential = $3 AND v.version = $4 AND v.seq IS NOT NULL) \
          GROUP BY credential, version, approver ON CONFLICT DO NOTHING",
     )
     .bind(key.to_string())

@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq;
 use super::attestation::{Registered, SentRegistration};
 use super::sessions::{self, Purpose, Token};
 use super::store::{self, Key, User};
-use super::{INVITATION_LIFE, ROLES, fold, may};
+use super::{INVITATION_LIFE, ROLES, fold, may, shares};
 use crate::app::App;
 use crate::b64::{self, Bytes};
 use crate::convert::{Audited, actor};
@@ -38,7 +38,8 @@ pub fn api(cfg: &mut web::ServiceConfig) {
         .route("/you/keys/finish", web::post().to(key_finish))
         .route("/you/keys/{key}/proved", web::post().to(key_proved))
         .route("/you/sessions/{id}", web::delete().to(end_session))
-        .configure(super::shares::api)
+        .route("/you/shares", web::get().to(shares::list))
+        .route("/you/keys/{key}/shares", web::post().to(shares::add))
         .route("/you/terminals", web::post().to(grant_terminal))
         .route("/terminals", web::get().to(collect_terminal))
         .route("/people", web::get().to(people))

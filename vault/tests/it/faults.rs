@@ -948,9 +948,12 @@ async fn founding_is_begun_anew(under: Under) {
     let mut app = TestApp::found(under);
     let first = app.ledger;
     for point in ["found.committed", "found.entered", ""] {
-        // Nobody has joined yet, so it may be founded again, and a kill on the way strands nobody.
+        // A kill on the way strands nobody: nobody has joined yet, so it may be founded again by whoever says so.
         app.set("VITRINE_FAULT", point);
-        let done = ran(app.command(&["--json", "init", "--origin", &app.origin()]));
+        let origin = app.origin();
+        let done = ran(app.command(&["init", "--origin", &origin]));
+        assert!(done.err.contains("vitrine init --again"), "{}", done.err);
+        let done = ran(app.command(&["--json", "init", "--again", "--origin", &origin]));
         assert_eq!(done.code == 0, point.is_empty(), "{point}: {}", done.err);
         if point.is_empty() {
             app.founded(&done.out);
@@ -963,7 +966,7 @@ async fn founding_is_begun_anew(under: Under) {
     assert_eq!(code, 0, "{said}");
     // Once somebody has joined, never again: not even without the anchor.
     house.app.kill();
-    let again = |app: &TestApp| ran(app.command(&["init", "--origin", &app.origin()]));
+    let again = |app: &TestApp| ran(app.command(&["init", "--again", "--origin", &app.origin()]));
     assert!(again(&house.app).err.contains("There is a ledger already"));
     std::fs::remove_file(house.app.dir.path().join("data/anchor")).unwrap();
     assert!(again(&house.app).err.contains("There is a ledger already"));

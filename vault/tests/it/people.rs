@@ -981,6 +981,9 @@ async fn a_terminal_is_let_in_once_and_not_for_ever() {
             };
             let then = now_us() - minutes * 60_000_000;
             sqlx::query(sql).bind(then).execute(&pool).await.unwrap();
+            // What somebody else writes to the file is noticed with the next change of ours.
+            let start = client.post("/login/start", By::nobody(), &json!({})).await;
+            assert!(start.is_ok());
         };
         age("seen", 60).await;
         you(client, bearer).await.unwrap();

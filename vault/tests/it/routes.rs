@@ -87,7 +87,7 @@ const API: &[Row] = &[
     ("POST", "/api/v1/you/keys/finish", "", Shape(FINISH), SIGNED_IN),
     ("POST", "/api/v1/you/keys/{key}/proved", "none", Empty, SIGNED_IN),
     ("GET", "/api/v1/you/shares", "", Nothing, SIGNED_IN),
-    ("POST", "/api/v1/you/keys/{key}/shares", "none", Shape(r#"{"shares":[]}"#), SIGNED_IN),
+    ("POST", "/api/v1/you/keys/{key}/shares", "none", Shape(r#"{"shares":[{"credential":"00","version":1,"sealed":"AA"}]}"#), SIGNED_IN),
     ("DELETE", "/api/v1/you/sessions/{id}", "none", Nothing, SIGNED_IN),
     ("POST", "/api/v1/you/terminals", "", Shape(r#"{"poll":"00","label":"a terminal"}"#), SIGNED_IN),
     ("GET", "/api/v1/terminals", "", Nothing, ["401"; 6]), // by poll secret alone: see below
