@@ -30,8 +30,7 @@ run: program
 	@.ci/need softhsm
 	@VITRINE=$(VITRINE) drills/portal.sh
 
-# The browser story (make browser-test) is played by itself until every step of it holds.
-test: rust-test page-test python-test
+test: rust-test page-test python-test browser-test
 
 check: fmt clippy deny advisories doc
 
@@ -84,9 +83,10 @@ target/corpus/made: $(FORGE) target/tools/installed.txt
 	python3 audit/tests/corpus/generate.py target/corpus
 	@touch $@
 
-# In a real Chromium, after the rust tests have built the program.
+# In a real Chromium, with the program of the rust tests.
 browser-test: program
-	@if [ -d vault/tests/browser ]; then .ci/need softhsm postgres chromium && set -x && VITRINE=$(abspath $(VITRINE)) node --test vault/tests/browser/*.test.js; fi
+	@.ci/need softhsm chromium
+	VITRINE=$(abspath $(VITRINE)) node --test vault/tests/browser/*.test.js
 
 # --- check
 

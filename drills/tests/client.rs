@@ -202,6 +202,8 @@ impl Story {
             seq,
             proof: entry.proof,
             checkpoint: world.note(),
+            founding: world.proved(0),
+            consistency: Vec::new(),
             envelope: String::from_utf8(envelope.bytes().to_vec()).unwrap(),
             h: secret::seal_h(&self.sealed.h, &to, &leaf, envelope).unwrap(),
             shares,

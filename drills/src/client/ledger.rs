@@ -68,16 +68,23 @@ impl Client {
         let path = format!("/ledger/checkpoint?from={from}");
         let sent: SentCheckpoint = self.get(&path, person.by()).await?.read()?;
         let founding = Proved::from(sent.founding);
-        let trust = Trust::check(
-            &sent.note,
-            &founding,
-            self.ledger(),
-            person.pinned.as_ref(),
-            &sent.consistency,
-        )
-        .map_err(unproved)?;
-        person.pinned = Some(trust.anchor());
+        let trust = self.trust(person, &sent.note, &founding, &sent.consistency)?;
         Ok((trust, sent.note))
+    }
+
+    /// A checkpoint that was given, checked as [`Client::checkpoint`] does.
+    pub(super) fn trust(
+        &self,
+        person: &mut Person,
+        note: &str,
+        founding: &Proved,
+        consistency: &[Hash],
+    ) -> Result<Trust> {
+        let pinned = person.pinned.as_ref();
+        let trust = Trust::check(note, founding, self.ledger(), pinned, consistency);
+        let trust = trust.map_err(unproved)?;
+        person.pinned = Some(trust.anchor());
+        Ok(trust)
     }
 
     /// Lines, newest first: all, or those about an id or of an event.

@@ -4,11 +4,12 @@ use std::fmt;
 
 use quorum::Hash;
 use quorum::entry::{Entry, Event};
-use quorum::evidence::Trust;
+use quorum::evidence::{Proved, Trust};
 use quorum::ids::UserId;
 use quorum::secret::{self, DeliveryKey, Envelope, Plaintext, Share};
 use quorum::statement::{Decision, Kind, Purpose, ReleasePurpose, Statement};
 use serde::Deserialize;
+use serde_json::json;
 
 use super::requests::{Asking, Filed};
 use super::{By, Client, Credential, Error, Person, Result, Version, ledger, unproved, wire};
@@ -62,6 +63,12 @@ pub struct Opening {
     pub proof: Vec<Hash>,
     /// The checkpoint that covers it.
     pub checkpoint: String,
+    /// Entry 0, under the same checkpoint.
+    #[serde(deserialize_with = "wire::proved")]
+    pub founding: Proved,
+    /// That the checkpoint extends what was asked from.
+    #[serde(deserialize_with = "wire::texts")]
+    pub consistency: Vec<Hash>,
     /// The secret's envelope.
     pub envelope: String,
     /// `h`, sealed to the delivery key.
@@ -180,9 +187,25 @@ impl Client {
     /// # Errors
     /// A refusal; [`Error::Unproved`]; [`Error::Share`] with whose share is wrong; [`Error::Secret`].
     pub async fn open(&self, person: &mut Person, release: &Release) -> Result<Opened> {
-        let opening = self.opening(person.by(), release).await?;
-        let trust = self.checkpoint(person).await?;
+        let from = person.pinned.map_or(0, |pinned| pinned.size);
+        let opening = self.opening_from(person.by(), release, from).await?;
+        let trust = self.trust_of(person, &opening)?;
         opening.combine(&trust, release)
+    }
+
+    /// What came with an opening as trust: its checkpoint is of the founded ledger, signed, and extends what this person's
+    /// device has seen.
+    ///
+    /// # Errors
+    /// [`Error::Unproved`].
+    pub fn trust_of(&self, person: &mut Person, opening: &Opening) -> Result<Trust> {
+        let Opening {
+            checkpoint,
+            founding,
+            consistency,
+            ..
+        } = opening;
+        self.trust(person, checkpoint, founding, consistency)
     }
 
     /// What the service gives at an opening, unchecked.
@@ -190,7 +213,16 @@ impl Client {
     /// # Errors
     /// A refusal.
     pub async fn opening(&self, by: By<'_>, release: &Release) -> Result<Opening> {
-        self.act(by, release.filed.request, "open").await?.read()
+        self.opening_from(by, release, 0).await
+    }
+
+    /// As [`Client::opening`], with the proof that the ledger extends its tree of size `from`.
+    ///
+    /// # Errors
+    /// A refusal.
+    pub async fn opening_from(&self, by: By<'_>, release: &Release, from: u64) -> Result<Opening> {
+        let path = format!("/requests/{}/open", release.filed.request);
+        self.post(&path, by, &json!({ "from": from })).await?.read()
     }
 }
 

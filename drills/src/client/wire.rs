@@ -82,6 +82,11 @@ pub(super) struct SentProved {
     pub(super) proof: Vec<Hash>,
 }
 
+/// An entry with its proof.
+pub(super) fn proved<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Proved, D::Error> {
+    SentProved::deserialize(from).map(Proved::from)
+}
+
 impl From<SentProved> for Proved {
     fn from(sent: SentProved) -> Self {
         Self {

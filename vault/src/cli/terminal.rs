@@ -9,9 +9,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use quorum::Hash;
+use quorum::entry::Event;
+use quorum::evidence::{Proved, Trust};
 use quorum::ids::RequestId;
 use quorum::secret::{self, DeliveryKey, Envelope, OpenError, Plaintext};
-use quorum::statement::{self, Decision, Kind, Purpose, Statement};
+use quorum::statement::{self, Decision, Kind, Purpose, ReleasePurpose, Statement};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -295,7 +297,8 @@ impl Held {
             .unwrap_or_default()
             .as_bytes()
             .to_vec();
-        let release = match Statement::parse(&asked).map_err(wrong)?.kind {
+        let statement = Statement::parse(&asked).map_err(wrong)?;
+        let release = match statement.kind {
             Kind::Request(r) if r.request == self.request => match r.purpose {
                 Purpose::Release(release) => release,
                 _ => return Err(wrong("the request is for something else")),
@@ -323,7 +326,7 @@ impl Held {
         if envelope.hash() != release.envelope {
             return Err(wrong("the envelope is not the one that was approved"));
         }
-        let leaf = Hash(audit::leaf_hash(text("entry").as_bytes()).0);
+        let leaf = self.opened(&got, statement.ledger, &release)?;
         let h = b64::decode(&text("h")).ok_or_else(|| wrong("h is missing"))?;
         let h = secret::open_delivered_h(&h, &self.key, &leaf, &envelope).map_err(wrong)?;
         let mut shares = Vec::new();
@@ -347,6 +350,39 @@ impl Held {
             plaintext,
             got.get("ends").and_then(Value::as_i64).unwrap_or_default(),
         ))
+    }
+
+    /// The opening is in the ledger that the request was signed for, under a signed checkpoint, and opens what was asked
+    /// for; gives its leaf.
+    fn opened(&self, got: &Value, ledger: Hash, release: &ReleasePurpose) -> Result<Hash> {
+        let proved = |at: &Value| {
+            let hashes = at.get("proof")?.as_array()?.iter();
+            Some(Proved {
+                seq: at.get("seq")?.as_u64()?,
+                entry: at.get("entry")?.as_str()?.as_bytes().to_vec(),
+                proof: hashes
+                    .map(|h| h.as_str()?.parse().ok())
+                    .collect::<Option<_>>()?,
+            })
+        };
+        let (entry, founding) = proved(got)
+            .zip(got.get("founding").and_then(proved))
+            .ok_or_else(|| wrong("the opening came without its proof"))?;
+        let note = got.get("checkpoint").and_then(Value::as_str);
+        let trust =
+            Trust::check(note.unwrap_or_default(), &founding, ledger, None, &[]).map_err(wrong)?;
+        let entry = trust.entry(&entry).map_err(wrong)?;
+        match &entry.event {
+            Event::ReleaseOpened(o)
+                if o.request == self.request
+                    && o.credential == release.credential
+                    && o.version == release.version
+                    && o.envelope == release.envelope =>
+            {
+                Ok(entry.leaf)
+            }
+            _ => Err(wrong("the ledger has another opening")),
+        }
     }
 
     /// One re-sealed share; a bad one is named and left out.

@@ -40,11 +40,7 @@ async fn checkpoint(
 ) -> Result<HttpResponse> {
     let checkpoint = app.ledger.checkpoint().await?;
     if since.from > checkpoint.size {
-        return Err(Error::conflict(
-            "Stop. This server is behind what you have seen.",
-            "Its ledger is shorter.",
-            "Sign nothing, and call a custodian.",
-        ));
+        return Err(behind());
     }
     let (consistency, founding) = futures::try_join!(
         app.ledger.consistency(since.from, checkpoint.size),
@@ -56,6 +52,15 @@ async fn checkpoint(
         "founding": { "seq": 0, "entry": String::from_utf8_lossy(&founding.entry), "proof": founding.proof.iter().map(ToString::to_string).collect::<Vec<_>>() },
         "keys": app.ledger.founding()?.keys,
     }))
+}
+
+/// The refusal to a client that has seen a longer ledger.
+pub fn behind() -> Error {
+    Error::conflict(
+        "Stop. This server is behind what you have seen.",
+        "Its ledger is shorter.",
+        "Sign nothing, and call a custodian.",
+    )
 }
 
 #[derive(Deserialize)]

@@ -25,8 +25,11 @@ use crate::keys::Wrapped;
 use crate::ledger::Receipt;
 use crate::people::store::at;
 
-/// Opens a release, or gives the same answer again until its end.
-pub async fn open(app: &App, filed: &Filed) -> Result<serde_json::Value> {
+/// Opens a release, or gives the same answer again until its end; with the proof that the ledger extends its tree of size `from`.
+pub async fn open(app: &App, filed: &Filed, from: u64) -> Result<serde_json::Value> {
+    if from > app.ledger.size() {
+        return Err(crate::ledger::web::behind());
+    }
     let asked = filed.asked()?;
     let Purpose::Release(release) = &asked.purpose else {
         return Err(Error::invalid(
@@ -49,7 +52,7 @@ pub async fn open(app: &App, filed: &Filed) -> Result<serde_json::Value> {
         _ => return Err(over(filed)),
     };
     crate::fault::point("open.committed");
-    answer(app, release, &rosters, sealed, opening).await
+    answer(app, release, &rosters, sealed, opening, from).await
 }
 
 /// What is stored of a version, beside its shares.
@@ -182,6 +185,7 @@ async fn answer(
     rosters: &Rosters,
     sealed: Sealed,
     opening: Opening,
+    from: u64,
 ) -> Result<serde_json::Value> {
     let Opening {
         receipt,
@@ -197,17 +201,21 @@ async fn answer(
     let (seq, leaf) = (receipt.seq(), receipt.leaf());
     let checkpoint = app.ledger.covering(seq).await?;
     crate::fault::point("open.anchored");
-    let (entry, (h, _spent)) = futures::try_join!(
+    let (entry, founding, consistency, (h, _spent)) = futures::try_join!(
         crate::safes::rosters::proved(&app.ledger, seq, &checkpoint),
+        crate::safes::rosters::proved(&app.ledger, 0, &checkpoint),
+        app.ledger.consistency(from, checkpoint.size),
         app.keys.unwrap_h(receipt, custody, *envelope.ctx())
     )?;
     crate::fault::point("open.unwrapped");
     let sealed_h =
         secret::seal_h(&h, &release.delivery_key, &leaf, &envelope).map_err(Error::internal)?;
     drop(h);
+    let hex = |proof: &[quorum::Hash]| proof.iter().map(ToString::to_string).collect::<Vec<_>>();
     Ok(json!({
-        "entry": String::from_utf8_lossy(&entry.entry), "seq": seq, "proof": entry.proof.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "checkpoint": checkpoint.note, "envelope": String::from_utf8_lossy(envelope.bytes()), "h": b64::encode(&sealed_h),
+        "entry": String::from_utf8_lossy(&entry.entry), "seq": seq, "proof": hex(&entry.proof),
+        "founding": { "seq": 0, "entry": String::from_utf8_lossy(&founding.entry), "proof": hex(&founding.proof) },
+        "consistency": consistency.iter().map(ToString::to_string).collect::<Vec<_>>(), "checkpoint": checkpoint.note, "envelope": String::from_utf8_lossy(envelope.bytes()), "h": b64::encode(&sealed_h),
         "shares": shares(&said, rosters, &envelope, seq), "ends": ends,
     }))
 }

@@ -219,14 +219,23 @@ async fn withdraw(
     ok(live::view(&app, &find(&app, &path).await?).await?)
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Opening {
+    /// The size of the newest tree that the client has seen: what it is given is proved to extend that.
+    #[serde(default)]
+    from: u64,
+}
+
 async fn open(
     app: web::Data<App>,
     req: HttpRequest,
     path: web::Path<String>,
+    body: web::Json<Opening>,
 ) -> Result<HttpResponse> {
     let filed = find(&app, &path).await?;
     requester(&req, &filed).await?;
-    ok(release::open(&app, &filed).await?)
+    ok(release::open(&app, &filed, body.from).await?)
 }
 
 async fn check_in(
