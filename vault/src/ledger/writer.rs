@@ -13,6 +13,7 @@ use audit::chain::{AppendError, Appended, Chain, Head};
 use audit::{Actor, Draft, Event};
 use futures::future::BoxFuture;
 use quorum::Hash;
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -359,13 +360,28 @@ impl Writer {
         Ok(size)
     }
 
+    /// A connection in a transaction that holds the head, and the head's row. One that was kept may be dead since the database
+    /// was started again: nothing was asked of it yet, so another is taken.
+    async fn locked(&mut self) -> Result<(AnyConnection, Option<AnyRow>)> {
+        if let Some(mut kept) = self.conn.take() {
+            match self.db.engine.begin(&mut kept).await {
+                Ok(head) => return Ok((kept, head)),
+                Err(sqlx::Error::Io(_)) => {}
+                // PostgreSQL, appendix A, class 57: the server was shut down, or the session ended by its operator.
+                Err(sqlx::Error::Database(e)) if e.code().is_some_and(|c| c.starts_with("57P")) => {
+                }
+                Err(e) => return Err(e.into()),
+            }
+        }
+        let mut fresh = self.db.writer().await?;
+        let head = self.db.engine.begin(&mut fresh).await?;
+        Ok((fresh, head))
+    }
+
     async fn begin(&mut self) -> Result<Tx> {
         self.db.same_file()?;
-        let mut conn = match self.conn.take() {
-            Some(conn) => conn,
-            None => self.db.writer().await?,
-        };
-        let chain = match self.db.engine.begin(&mut conn).await? {
+        let (conn, head) = self.locked().await?;
+        let chain = match head {
             Some(row) => {
                 let head = Head {
                     size: u64::try_from(row.try_get::<i64, _>(0)?).map_err(Error::internal)?,

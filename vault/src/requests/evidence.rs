@@ -112,6 +112,31 @@ pub async fn evidence(
     }))
 }
 
+/// Whose business a request's evidence is: who asks, who may be asked to sign or accept, and those whose work it is to look.
+pub async fn may_see(app: &App, who: &Person, filed: &Filed) -> Result<()> {
+    if who.user == filed.requester || who.is("custodian") || who.is("auditor") {
+        return Ok(());
+    }
+    let asked = filed.asked()?;
+    let mut theirs = match &asked.purpose {
+        Purpose::Roster(r) => r.new.approvers.iter().any(|a| a.user == who.user),
+        _ => false,
+    };
+    if let Some(rosters) = super::decide::rosters_of(app, filed, &asked).await? {
+        theirs |= [&rosters.named, &rosters.in_force]
+            .iter()
+            .any(|r| r.approver(who.user).is_some());
+    }
+    if theirs {
+        return Ok(());
+    }
+    Err(Error::forbidden(
+        "Not shown.",
+        "The evidence of a request is for who asked, who may sign, custodians and auditors.",
+        "Its page and its entries in the ledger say what happened.",
+    ))
+}
+
 /// The `target.set` of a target, and the request that it was bound by.
 async fn binding(app: &App, target: TargetId) -> Result<Option<(u64, Filed)>> {
     let pool = &app.ledger.db().pool;

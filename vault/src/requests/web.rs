@@ -178,6 +178,7 @@ async fn proof(
     since: web::Query<Since>,
 ) -> Result<HttpResponse> {
     let filed = find(&app, &path).await?;
+    evidence::may_see(&app, &who, &filed).await?;
     app.presence
         .seen(filed.request, who.user, app.ledger.clock().now());
     ok(evidence::evidence(&app, &who, &filed, since.from).await?)

@@ -7,7 +7,7 @@ use quorum::ids::{CredentialId, SafeId};
 use quorum::statement::{Pin, SecretKind, TargetPurpose};
 use sqlx::Row;
 
-use crate::app::{House, Under};
+use crate::app::{House, TestApp, Under};
 use crate::testbed::Postgres;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -61,8 +61,11 @@ async fn bind(
 
 /// A house whose credential is the superuser of a real database, rotated once.
 async fn bound(under: Under) -> (House, Postgres) {
+    bound_in(House::furnished(under).await).await
+}
+
+async fn bound_in(mut house: House) -> (House, Postgres) {
     let pg = Postgres::target();
-    let mut house = House::furnished(under).await;
     let credential = house
         .client
         .add_credential(
@@ -258,6 +261,38 @@ async fn p6_a_dead_target_is_retried_a_bounded_number_of_times() {
     // v1 is still what the quorum opens.
     let (_, password) = house.opened().await;
     assert_eq!(password.len(), 24);
+    let (code, said) = house.app.verify();
+    assert_eq!(code, 0, "{said}");
+}
+
+/// Whichever database goes away in the middle, ours or the target: no password is unknown, and the rotation ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn p6_a_database_stops_in_the_middle_of_a_rotation() {
+    let ours = Postgres::start();
+    let mut app = TestApp::found_on(Some(&ours));
+    app.serve().await;
+    let (mut house, pg) = bound_in(House::of(app).await).await;
+    let mut current = 1;
+    for (at, ms) in [5, 20, 45, 80, 130, 200].into_iter().enumerate() {
+        let falls = if at % 2 == 0 { &ours } else { &pg };
+        let by = (&house.custodian, house.credential);
+        house.client.rotate(by.0, by.1).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+        falls.stop();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        falls.start_again();
+        for _ in 0..100 {
+            if house.client.credential(by.0, by.1).await.is_ok() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        // It may have ended before; otherwise it goes on by itself.
+        let rotated = house.client.rotated(by.0, by.1, current, PATIENCE).await;
+        current = rotated.unwrap_or_else(|e| panic!("{ms} ms: {e}")).version;
+    }
+    let (_, password) = house.opened().await;
+    assert!(pg.logs_in("orders_admin", &password), "nobody knows it");
     let (code, said) = house.app.verify();
     assert_eq!(code, 0, "{said}");
 }

@@ -33,6 +33,7 @@ const ANYBODY: [&str; 6] = ["ok"; 6];
 const SIGNED_IN: [&str; 6] = ["401", "ok", "ok", "ok", "ok", "ok"];
 const CUSTODIANS: [&str; 6] = ["401", "403", "403", "ok", "403", "403"];
 const ROTATORS: [&str; 6] = ["401", "403", "403", "ok", "403", "ok"];
+const CONCERNED: [&str; 6] = ["401", "ok", "ok", "ok", "ok", "403"];
 const WHO_ASKED: [&str; 6] = ["401", "ok", "403", "403", "403", "403"];
 const ROSTERED: [&str; 6] = ["401", "403", "ok", "403", "403", "403"];
 
@@ -117,7 +118,7 @@ const API: &[Row] = &[
     ("GET", "/api/v1/requests", "", Nothing, SIGNED_IN),
     ("GET", "/api/v1/requests/{id}", "request", Nothing, SIGNED_IN),
     ("GET", "/api/v1/requests/{id}/events", "request", Nothing, SIGNED_IN),
-    ("GET", "/api/v1/requests/{id}/evidence", "request", Nothing, SIGNED_IN),
+    ("GET", "/api/v1/requests/{id}/evidence", "request", Nothing, CONCERNED),
     ("POST", "/api/v1/requests/{id}/decisions", "request", Body::Approval, ROSTERED),
     ("POST", "/api/v1/requests/{id}/acceptances", "request", Signed(acceptance), SIGNED_IN),
     ("POST", "/api/v1/requests/{id}/open", "request", Empty, WHO_ASKED),
