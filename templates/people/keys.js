@@ -14,6 +14,12 @@ form.addEventListener('submit', async (event) => {
     const got = await addKey(await client(), { step, withoutShare });
     card({ ...got, share: !withoutShare });
     show(form, false);
+    const { held, sealed } = got.shares;
+    $('shares').textContent = withoutShare ? 'It signs you in, and holds no share.'
+      : held === 0 ? 'You hold no share yet: nothing was to be sealed to it.'
+        : sealed === held ? `It opens your part of ${held === 1 ? 'the one secret' : `all ${held} secrets`} that you hold a share of.`
+          : `It opens your part of ${sealed} of ${held} secrets: the key that admitted it does not hold the others. What they were sealed to still opens them.`;
+    show($('next-roster'), !withoutShare && held > 0);
     show($('added'));
     $('added').focus();
   } catch (error) {

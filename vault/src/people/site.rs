@@ -1,7 +1,9 @@
 //! Pages of people.
 
+use std::collections::BTreeSet;
+
 use actix_web::{HttpRequest, HttpResponse, web};
-use quorum::ids::UserId;
+use quorum::ids::{AuthenticatorId, UserId};
 use serde::Deserialize;
 
 use super::store::{self, Key};
@@ -72,7 +74,7 @@ async fn join(app: web::Data<App>) -> Result<HttpResponse> {
 }
 
 /// A key's card.
-fn shown_key(k: &Key) -> view::Key {
+fn shown_key(k: &Key, unnamed: &BTreeSet<AuthenticatorId>) -> view::Key {
     view::Key {
         authenticator: k.authenticator.to_string(),
         name: key_name(k),
@@ -87,7 +89,29 @@ fn shown_key(k: &Key) -> view::Key {
             (None, None) => Life::Live,
         },
         entry: k.enrolled,
+        unnamed: unnamed.contains(&k.authenticator),
     }
+}
+
+/// Of somebody's keys those that could hold a share and that a roster they stand on does not name yet: what is sealed from
+/// now on is not sealed to them.
+async fn unnamed(app: &App, user: UserId, keys: &[Key]) -> Result<BTreeSet<AuthenticatorId>> {
+    let mut found = BTreeSet::new();
+    for safe in crate::safes::store::all(&app.ledger.db().pool).await? {
+        let roster = app.rosters.in_force(&app.ledger, safe.safe).await?;
+        let Some(named) = roster.approver(user) else {
+            continue;
+        };
+        let is_named = |k: &&Key| {
+            named
+                .authenticators
+                .iter()
+                .any(|n| n.authenticator == k.authenticator)
+        };
+        let able = keys.iter().filter(|k| k.live() && k.share_key.is_some());
+        found.extend(able.filter(|k| !is_named(k)).map(|k| k.authenticator));
+    }
+    Ok(found)
 }
 
 /// What a key is called: nobody names keys yet, so its model and the end of its id tell them apart.
@@ -103,9 +127,10 @@ pub fn key_name(k: &Key) -> String {
 }
 
 /// Keys as cards, live ones first.
-fn cards(mut keys: Vec<Key>) -> Vec<view::Key> {
+async fn cards(app: &App, user: UserId, mut keys: Vec<Key>) -> Result<Vec<view::Key>> {
+    let unnamed = unnamed(app, user, &keys).await?;
     keys.sort_by_key(|k| (k.revoked.is_some(), k.suspended.is_some()));
-    keys.iter().map(shown_key).collect()
+    Ok(keys.iter().map(|k| shown_key(k, &unnamed)).collect())
 }
 
 async fn list(app: web::Data<App>, who: Person) -> Result<HttpResponse> {
@@ -153,7 +178,7 @@ async fn person(app: web::Data<App>, who: Person, path: web::Path<String>) -> Re
         user: user.to_string(),
         name: about.name,
         roles: about.roles,
-        keys: cards(store::keys_of(pool, user).await?),
+        keys: cards(&app, user, store::keys_of(pool, user).await?).await?,
         safes: named,
         invited: about
             .invitation
@@ -200,7 +225,7 @@ async fn you(app: web::Data<App>, who: Person) -> Result<HttpResponse> {
         user: who.user.to_string(),
         name: who.name.clone(),
         roles: who.roles.clone(),
-        keys: cards(store::keys_of(pool, who.user).await?),
+        keys: cards(&app, who.user, store::keys_of(pool, who.user).await?).await?,
         sessions: all,
     };
     view.desk.title = view.heading();
@@ -246,7 +271,7 @@ async fn keys(app: web::Data<App>, who: Person) -> Result<HttpResponse> {
         .collect();
     page(&view::Keys {
         task: task(&app, Some(&who), who.name.clone(), "Add a key"),
-        keys: cards(held),
+        keys: cards(&app, who.user, held).await?,
         keys_drill: app.config.keys.drill,
     })
 }

@@ -80,6 +80,8 @@ pub struct Key {
     pub life: Life,
     /// The entry of its enrolment.
     pub entry: u64,
+    /// A roster that its owner stands on does not name it yet.
+    pub unnamed: bool,
 }
 
 /// How a key stands.
@@ -99,6 +101,9 @@ impl Key {
         match (self.life, self.share) {
             (Life::Revoked, _) => Chip::new(Mark::Failed, "Revoked"),
             (Life::Suspended, _) => Chip::new(Mark::Attention, "Suspended"),
+            (Life::Live, true) if self.unnamed => {
+                Chip::new(Mark::Attention, "Not on the roster yet")
+            }
             (Life::Live, true) => Chip::new(Mark::Signed, "Holds shares"),
             (Life::Live, false) => Chip::new(Mark::Attention, "Signs only"),
         }

@@ -137,6 +137,7 @@ fn approver(a: &super::web::Approver, drill: bool) -> view::Approver {
         chip: match a.keys {
             0 => Chip::new(Mark::Failed, "Cannot sign"),
             1 if !drill => Chip::new(Mark::Attention, "One key left"),
+            _ if a.unnamed > 0 => Chip::new(Mark::Attention, "New key not named yet"),
             _ => Chip::new(Mark::Signed, "Can sign"),
         },
     }

@@ -33,6 +33,8 @@ pub struct Approver {
     pub x: u8,
     /// Live rostered keys.
     pub keys: usize,
+    /// Live keys that could hold a share and that the roster does not name yet.
+    pub unnamed: usize,
     /// Whether they can sign now.
     pub can_sign: bool,
     /// When a key of theirs last opened a share.
@@ -77,20 +79,17 @@ pub async fn shown(app: &App, safe: &Safe) -> Result<Shown> {
     let mut approvers = Vec::new();
     for a in roster.approvers() {
         let keys = people::keys_of(pool, a.user).await?;
-        let live: Vec<_> = keys
-            .iter()
-            .filter(|k| {
-                k.live()
-                    && a.authenticators
-                        .iter()
-                        .any(|r| r.authenticator == k.authenticator)
-            })
-            .collect();
+        let (live, others): (Vec<_>, Vec<_>) = keys.iter().filter(|k| k.live()).partition(|k| {
+            a.authenticators
+                .iter()
+                .any(|r| r.authenticator == k.authenticator)
+        });
         approvers.push(Approver {
             user: a.user.to_string(),
             name: a.name.clone(),
             x: a.x,
             keys: live.len(),
+            unnamed: others.iter().filter(|k| k.share_key.is_some()).count(),
             can_sign: !live.is_empty(),
             proved_at: live.iter().filter_map(|k| k.proved_at).max(),
         });
