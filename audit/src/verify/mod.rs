@@ -29,6 +29,8 @@
 //! 5. Entries that nobody signed cost no memory, signed ones 48 bytes at most besides what is live:
 //!    `unsigned_entries_cost_nothing_and_signed_ones_two_names`, `a_name_costs_at_most_24_bytes`.
 //! 6. What is accepted as canonical is what an encoder writes: `accepts_only_what_re_encodes_to_itself`.
+//! 7. Exports that somebody else forged get the verdict that is due, and the one a second verifier gives (`tests/corpus`, `tests/verifier`):
+//!    `every_case_of_the_corpus_is_judged_as_is_due`.
 //!
 //! # Decisions
 //!
