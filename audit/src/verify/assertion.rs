@@ -153,9 +153,8 @@ impl Client {
             at: 0,
         };
         let mut client = Client::default();
-        parser.space();
         parser
-            .object(0, &mut |name, value| match (name, value) {
+            .document(&mut |name, value| match (name, value) {
                 (b"type", Seen::Text(text)) => client.kind = Some(text),
                 (b"challenge", Seen::Text(text)) => client.challenge = Some(text),
                 (b"origin", Seen::Text(text)) => client.origin = Some(text),
@@ -164,7 +163,6 @@ impl Client {
                 _ => {}
             })
             .ok_or(lie(words))?;
-        parser.space();
         hold(parser.at == bytes.len(), words)?;
         Ok(client)
     }
@@ -177,15 +175,14 @@ enum Seen {
     Other,
 }
 
-/// RFC 8259 as browsers write it: any spacing, any escapes, any numbers; but no duplicate member, no lone surrogate, and an end to its depth.
+/// RFC 8259 as browsers write it: any spacing, any escapes, any numbers, any depth (which costs no stack); but no duplicate member at any level, and
+/// no lone surrogate.
 struct Loose<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl Loose<'_> {
-    const DEPTH: u8 = 32;
-
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
@@ -200,61 +197,58 @@ impl Loose<'_> {
         }
     }
 
-    fn object(&mut self, depth: u8, member: &mut dyn FnMut(&[u8], Seen)) -> Option<()> {
-        if depth >= Self::DEPTH {
-            return None;
-        }
-        self.eat(b'{')?;
-        self.space();
-        if self.eat(b'}').is_some() {
-            return Some(());
-        }
+    /// One object; its own members, and not those inside them, are shown to `member`.
+    fn document(&mut self, member: &mut dyn FnMut(&[u8], Seen)) -> Option<()> {
+        // The names in all objects that are open, and for each open container, the innermost last, where its own begin; a list has none.
         let mut names: Vec<Vec<u8>> = Vec::new();
-        loop {
+        let mut open = vec![Some(0)];
+        // A container was just opened: it may close without a value, and its first value follows no comma.
+        let mut fresh = true;
+        self.space();
+        self.eat(b'{')?;
+        while let Some(&own) = open.last() {
             self.space();
-            let name = self.string()?;
-            self.space();
-            self.eat(b':')?;
-            let value = self.value(depth + 1)?;
-            member(&name, value);
-            names.push(name);
-            self.space();
-            if self.eat(b',').is_none() {
-                self.eat(b'}')?;
-                break;
+            if self.eat(if own.is_some() { b'}' } else { b']' }).is_some() {
+                own.map_or(Some(()), |from| closed(&mut names, from))?;
+                open.pop();
+                fresh = false;
+                continue;
+            }
+            if !fresh {
+                self.eat(b',')?;
+                self.space();
+            }
+            if own.is_some() {
+                names.push(self.string()?);
+                self.space();
+                self.eat(b':')?;
+                self.space();
+            }
+            let outermost = open.len() == 1;
+            let inner = match self.peek()? {
+                b'{' => Some(Some(names.len())),
+                b'[' => Some(None),
+                _ => None,
+            };
+            fresh = inner.is_some();
+            let value = if let Some(inner) = inner {
+                self.at += 1;
+                open.push(inner);
+                Seen::Other
+            } else {
+                self.scalar()?
+            };
+            if outermost {
+                member(names.last()?, value);
             }
         }
-        names.sort_unstable();
-        names
-            .windows(2)
-            .all(|pair| !matches!(pair, [a, b] if a == b))
-            .then_some(())
+        self.space();
+        Some(())
     }
 
-    fn array(&mut self, depth: u8) -> Option<()> {
-        if depth >= Self::DEPTH {
-            return None;
-        }
-        self.eat(b'[')?;
-        self.space();
-        if self.eat(b']').is_some() {
-            return Some(());
-        }
-        loop {
-            self.value(depth + 1)?;
-            self.space();
-            if self.eat(b',').is_none() {
-                return self.eat(b']');
-            }
-        }
-    }
-
-    fn value(&mut self, depth: u8) -> Option<Seen> {
-        self.space();
+    fn scalar(&mut self) -> Option<Seen> {
         match self.peek()? {
             b'"' => self.string().map(Seen::Text),
-            b'{' => self.object(depth, &mut |_, _| {}).map(|()| Seen::Other),
-            b'[' => self.array(depth).map(|()| Seen::Other),
             b't' => self.word(b"true").map(|()| Seen::Other),
             b'f' => self.word(b"false").map(|()| Seen::No),
             b'n' => self.word(b"null").map(|()| Seen::Other),
@@ -346,6 +340,15 @@ impl Loose<'_> {
     }
 }
 
+/// Forgets the names from there on, those of an object that closes; none when one of them stands twice.
+fn closed(names: &mut Vec<Vec<u8>>, from: usize) -> Option<()> {
+    let own = names.get_mut(from..)?;
+    own.sort_unstable();
+    let twice = own.windows(2).any(|pair| matches!(pair, [a, b] if a == b));
+    names.truncate(from);
+    (!twice).then_some(())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -425,12 +428,40 @@ mod tests {
             r#"{"a":NaN}"#,
             r#"{"a":'x'}"#,
             r#"{"a":1,}"#,
+            r#"{,"a":1}"#,
+            r#"{"a":[1,]}"#,
+            r#"{"a":[,1]}"#,
+            r#"{"a":[1 2]}"#,
+            r#"{"a":[1}}"#,
+            r#"{"a":{"b":1]}"#,
+            r#"{"a":{"b"}}"#,
+            r#"{"a":[{"b":1},{"b":1,"c":2,"b":3}]}"#,
             "\u{feff}{}",
         ] {
             assert!(Client::read(bad.as_bytes()).is_err(), "{bad}");
         }
         assert!(Client::read(b"{\"a\":\"\xff\"}").is_err());
-        let deep = format!("{{\"a\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
-        assert!(Client::read(deep.as_bytes()).is_err());
+    }
+
+    /// FORMATS.md sets client data no depth, so none is refused for it, and none costs stack.
+    #[test]
+    fn client_data_may_be_nested_at_will() {
+        for depth in [33, 5_000, 1 << 20] {
+            let nested = |inside: &str| {
+                format!(
+                    "{{\"type\":\"t\",\"a\":{}{inside}{},\"b\":1}}",
+                    r#"[{"a":"#.repeat(depth),
+                    "}]".repeat(depth)
+                )
+            };
+            let client = Client::read(nested(r#"{"type":1,"topOrigin":2}"#).as_bytes()).unwrap();
+            assert_eq!(
+                (client.kind.as_deref(), client.foreign),
+                (Some(&b"t"[..]), false)
+            );
+            for bad in [r#"{"a":1,"a":1}"#, r#"1,"a":1"#, "[", "]", "}", "{}}", "1]"] {
+                assert!(Client::read(nested(bad).as_bytes()).is_err(), "{bad}");
+            }
+        }
     }
 }

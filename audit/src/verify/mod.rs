@@ -47,7 +47,7 @@
 //! * A checkpoint in `checkpoints.jsonl` is smaller than the last one. One member too many in such a line is unknown. Behind an unknown entry
 //!   checkpoints are compared by root and origin, not by signature. `--seen` notes need no signature of a key known here: whoever kept
 //!   them vouches for them.
-//! * Client data is at most 32 containers deep and holds no lone surrogate.
+//! * Client data holds no escape of a lone surrogate, which is no Unicode text.
 //!
 //! 2026-11-22. Signatures are checked behind the judge, not before it: the key is known only in order, and state that rests on a signature
 //! found bad later is never reported.

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 import canonical
+import client
 import ledger  # noqa: F401  (registers the rules)
 import shapes
 import touch
@@ -492,6 +493,31 @@ class Entries(Case):
                 self.forge.people()
                 self.forge.sign("setting.changed", "carla", self.forge.state("setting", name="a", value="b"), **wrong)
                 self.is_false(9, f"assertion: {rule}")
+
+    def test_client_data_is_json_of_any_depth(self):
+        members = client.read(
+            b' {"type" : "a\\u00e9\\ud83d\\ude00\\/", "n":[1,-0.5e+3,null,{"a":{}},[]] , "no":false,"yes":true, "s":{} }\n'
+        )
+        self.assertEqual(members["type"], "a\u00e9\U0001f600/")
+        self.assertIs(members["no"], False)
+        self.assertEqual([members[name] for name in ("n", "yes", "s")], [client.OTHER] * 3)
+        for depth in (33, 5_000, 100_000):
+            begin, end = b'{"t":"x","a":' + b'[{"a":' * depth, b"}]" * depth + b',"b":false}'
+            self.assertEqual(client.read(begin + b'{"t":1}' + end), {"t": "x", "a": client.OTHER, "b": False})
+            for bad in (b'{"a":1,"a":1}', b'1,"a":1', b"[", b"]", b"}", b"{}}", b"1]"):
+                with self.subTest(bad=bad, depth=depth), self.assertRaises(Lie):
+                    client.read(begin + bad + end)
+
+    def test_client_data_is_one_object(self):
+        for bad in (
+            b"", b"[]", b"1", b"{", b"{}x", b"{}{}", b'"a"', b'{"a":1,"a":1}', b'{"a":1,"\\u0061":1}', b'{"b":{"a":1,"a":2}}',
+            b'{"a":01}', b'{"a":.5}', b'{"a":1.}', b'{"a":+1}', b'{"a":"\n"}', b'{"a":NaN}', b"{'a':1}", b'{"a":1,}', b'{,"a":1}',
+            b'{"a":[1,]}', b'{"a":[1 2]}', b'{"a":[1}}', b'{"a"}', b'{"a":}', b'{a:1}', b'{"a":"\\x"}', b'{"a":"\\u00g0"}',
+            b'{"a":"\\ud800"}', b'{"a":"\\udc00\\ud800"}', b'{"\\udfff":1}', b'{"a":["\\ud83dx"]}',
+            b'\xef\xbb\xbf{}', b'{"a":"\xff"}', b'{"a":"\xed\xa0\x80"}', b'{"a":1\x0c}', "{\u00a0}".encode(),
+        ):  # fmt: skip
+            with self.subTest(bad), self.assertRaises(Lie):
+                client.read(bad)
 
     def test_counter_is_a_warning(self):
         self.forge.people()

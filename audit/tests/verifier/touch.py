@@ -1,12 +1,12 @@
 """Section 4: when an assertion is valid, but for the key being live, which the state knows."""
 
 import hashlib
-import json
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
+import client
 from canonical import Lie, base64url, unbase64url
 
 UP, UV, BE, BS = 0x01, 0x04, 0x08, 0x10
@@ -30,16 +30,16 @@ def check(
     authenticator_data = unbase64url(assertion["authenticator_data"])
     signature = unbase64url(assertion["signature"])
 
-    client = _client(client_data)
-    if client.get("type") != "webauthn.get":
+    members = client.read(client_data)
+    if members.get("type") != "webauthn.get":
         raise Lie("assertion: type is not webauthn.get")
-    if client.get("challenge") != base64url(challenge):
+    if members.get("challenge") != base64url(challenge):
         raise Lie("assertion: challenge is not that of the statement")
-    if not isinstance(client.get("origin"), str) or client["origin"] not in origins:
+    if not isinstance(members.get("origin"), str) or members["origin"] not in origins:
         raise Lie("assertion: origin is not a founded one")
-    if client.get("crossOrigin", False) is not False:
+    if members.get("crossOrigin", False) is not False:
         raise Lie("assertion: crossOrigin")
-    if "topOrigin" in client:
+    if "topOrigin" in members:
         raise Lie("assertion: topOrigin")
 
     if len(authenticator_data) < 37:
@@ -59,31 +59,6 @@ def check(
     except InvalidSignature:
         raise Lie("assertion: the signature does not verify") from None
     return int.from_bytes(authenticator_data[33:37], "big")
-
-
-def _client(raw: bytes) -> dict:
-    try:
-        client = json.loads(
-            raw.decode("utf-8"), object_pairs_hook=_distinct, parse_constant=_no_number, parse_int=str
-        )
-    except (ValueError, RecursionError):
-        raise Lie(
-            "assertion: client_data_json is not one UTF-8 JSON object without duplicate members"
-        ) from None
-    if not isinstance(client, dict):
-        raise Lie("assertion: client_data_json is not an object")
-    return client
-
-
-def _distinct(pairs: list) -> dict:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError
-    return members
-
-
-def _no_number(word: str):
-    raise ValueError(word)
 
 
 def strict_der(signature: bytes):

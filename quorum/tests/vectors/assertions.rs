@@ -59,6 +59,7 @@ fn make() -> Vec<Case> {
     authenticator_cases(&mut make);
     signature_cases(&mut make);
     key_cases(&mut make);
+    deep_cases(&mut make);
     make.all
 }
 
@@ -261,6 +262,47 @@ fn client_cases(make: &mut Maker) {
     make.client("not UTF-8", "client_data", broken);
     let utf16: Vec<u8> = good.encode_utf16().flat_map(u16::to_le_bytes).collect();
     make.client("UTF-16", "client_data", utf16);
+}
+
+/// No depth is too much, and none hides anything.
+fn deep_cases(make: &mut Maker) {
+    let good = String::from_utf8(client_data(make.challenge)).unwrap();
+    let with = |open: &str, inside: &str, close: &str, depth: usize| {
+        let member = format!(
+            ",\"x\":{}{inside}{}}}",
+            open.repeat(depth),
+            close.repeat(depth)
+        );
+        good.replace('}', &member)
+    };
+    let inner = "{\"type\":1,\"topOrigin\":1}";
+    let twice = "{\"y\":1,\"y\":1}";
+    make.client(
+        "33 deep",
+        "ok",
+        with("[{\"y\":", &format!("[{inner}]"), "}]", 15),
+    );
+    make.client("5000 deep", "ok", with("[", inner, "]", 4998));
+    make.client(
+        "a member twice, 33 deep",
+        "client_data",
+        with("[{\"y\":", &format!("[{twice}]"), "}]", 15),
+    );
+    make.client(
+        "a member twice, 5000 deep",
+        "client_data",
+        with("[", twice, "]", 4998),
+    );
+    make.client(
+        "a member twice, around 33 deep",
+        "client_data",
+        with("[{\"y\":", "1", ",\"y\":1}]", 16),
+    );
+    make.client(
+        "not closed, 5000 deep",
+        "client_data",
+        with("[", "[", "]", 4998),
+    );
 }
 
 fn authenticator_cases(make: &mut Maker) {

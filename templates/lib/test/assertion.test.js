@@ -81,3 +81,11 @@ test('repeated members and half pairs', () => {
   assert.equal(notStrict('["\\ud83d\\ude00"]'), false);
   assert.equal(notStrict('[{"x\\"":1,"x\\u0022":2}]'), true);
 });
+
+test('client data has no greatest depth, and none hides a repeated member', async () => {
+  const nested = (inside, depth) => client().toString().replace('}', `,"x":${'[{"a":'.repeat(depth)}${inside}${'}]'.repeat(depth)}}`);
+  for (const depth of [16, 2500, 100_000]) {
+    await verify(RP, publicKey, challenge, make(Buffer.from(nested('{"type":1,"topOrigin":1}', depth))));
+    for (const bad of ['{"a":1,"a":1}', '1,"a":1', '[', ']', '{}}', '["\\udc00"]']) await fails('client_data', make(Buffer.from(nested(bad, depth))));
+  }
+});

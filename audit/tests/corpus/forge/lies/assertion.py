@@ -61,6 +61,11 @@ def signature(how):
     return {"signature": how}
 
 
+def nested(open_, inside, close, depth):
+    """A member nobody needs, that many times nested."""
+    return client(lambda line: line[:-1] + b',"x":' + open_ * depth + inside + close * depth + b"}")
+
+
 RULE = {
     "object": '"`client_data_json` is one UTF-8 JSON object without duplicate members"',
     "type": '"`type` is `webauthn.get`"',
@@ -108,6 +113,14 @@ TOUCHES = {
                            twice("type", "webauthn.get", "\\u0074ype")),
     "extra-member-twice": ("a member nobody needs stands twice", "object",
                            client(lambda line: line[:-1] + b',"x":1,"x":1}')),
+    "member-twice-33-deep": ("a member nobody needs stands twice, 33 objects and arrays deep", "object",
+                             nested(b'[{"a":', b'[{"a":1,"a":1}]', b"}]", 15)),
+    "member-twice-5000-deep": ("a member nobody needs stands twice, 5000 objects and arrays deep", "object",
+                               nested(b'[{"a":', b'{"a":1,"a":1}', b"}]", 2499)),
+    "member-twice-around-deep": ("a member stands twice, with 5000 containers in the first of it", "object", client(
+        lambda line: line[:-1] + b',"x":{"a":' + b"[" * 4998 + b"]" * 4998 + b',"a":1}}')),
+    "deep-unclosed": ("5000 containers, one of which is not closed", "object", nested(b"[", b"[", b"]", 4998)),
+    "deep-crossed": ("5000 containers, the innermost closed as another", "object", nested(b"[", b"[}", b"]", 4998)),
     "type-create": ("it is a registration's", "type", member("type", "webauthn.create")),
     "type-payment": ("it is a payment's", "type", member("type", "payment.get")),
     "type-case": ("`type` in capitals", "type", member("type", "WEBAUTHN.GET")),

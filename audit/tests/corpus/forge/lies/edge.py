@@ -10,7 +10,7 @@ from ..requests import roster_of
 from ..stories import (ADA, BEN, CARLA, CY, DB, DORA, EVE, OTHER_SAFE, ROB, ROUTER, SAFE, access_agreed, approved,
                        asked, changed, destroy_agreed, founded, granted, opened, people, resealing, role, rotating,
                        safe, sealed, target_agreed)
-from .assertion import with_high_s, with_low_s
+from .assertion import nested, with_high_s, with_low_s
 from .chain import entry_of_size
 from .roster import crowd
 
@@ -41,6 +41,27 @@ def client_data_has_more():
     vault = founded()
     vault.next(touch={"client": more}).setting(CARLA)
     return vault
+
+
+def client_data_nested(depth):
+    """Every rule is about the outermost object's members; those inside are nobody's concern."""
+    inside = b'{"type":1,"topOrigin":1}'
+    inside = b"[%s]" % inside if depth % 2 else inside
+    vault = founded()
+    vault.next(touch=nested(b'[{"a":', inside, b"}]", (depth - 2) // 2)).setting(CARLA)
+    return vault
+
+
+@case
+def client_data_33_deep():
+    """True: client data has no greatest depth; 33 containers."""
+    return client_data_nested(33)
+
+
+@case
+def client_data_5000_deep():
+    """True: client data has no greatest depth; 5000 containers."""
+    return client_data_nested(5000)
 
 
 @case
