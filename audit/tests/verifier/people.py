@@ -51,7 +51,7 @@ def invited(state: State, e: Entry):
     person = Person(s["user"], s["name"], s["invitation"], s["expires"], set(s["roles"]))
     folded = unicodedata.normalize("NFC", s["name"].casefold())
     for what, taken in (("user", state.people.get(s["user"])), ("person name", state.names.get(folded))):
-        freed = taken is None or (not taken.used and e.time >= taken.expires)
+        freed = taken is None or taken.lapsed(e.time)
         require(freed, f"unique: this {what} was there before")
     state.people[person.user] = state.names[folded] = person
 
@@ -60,7 +60,8 @@ def invited(state: State, e: Entry):
 def roles(state: State, e: Entry):
     state.role(e.actor, "custodian")
     person = state.people.get(e.statement["user"])
-    require(person, "keys: roles of somebody who was not invited")
+    invited = person and not person.lapsed(e.time)
+    require(invited, "keys: roles of somebody who was not invited, or whose invitation has expired unused")
     person.roles = set(e.statement["roles"])
 
 

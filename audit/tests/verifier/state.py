@@ -53,6 +53,10 @@ class Person:
     roles: set
     used: bool = False
 
+    def lapsed(self, time: int) -> bool:
+        """The invitation expired unused: user and name are free."""
+        return not self.used and time >= self.expires
+
 
 @dataclass(slots=True)
 class Key:

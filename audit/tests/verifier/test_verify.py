@@ -545,6 +545,17 @@ class Entries(Case):
         self.forge.enrol("dora")
         self.is_valid()
 
+    def test_an_expired_invitation_leaves_nobody_with_roles(self):
+        self.forge.people()
+        self.forge.invite("dora")
+        roles = self.forge.state("roles", roles=["auditor"], user=ident("dora"))
+        self.forge.sign("person.roles", "carla", roles)
+        self.is_valid()
+        self.forge.add("clock.ticked", {}, after=DAY)
+        roles = self.forge.state("roles", roles=["auditor"], user=ident("dora"))
+        self.forge.sign("person.roles", "carla", roles)
+        self.is_false(len(self.forge.lines) - 1, "roles of somebody")
+
 
 class Releases(Case):
     def test_opened(self):

@@ -36,6 +36,13 @@ pub struct Person {
     joined: bool,
 }
 
+impl Person {
+    /// Whether the invitation expired unused: then there is no such invited person any more.
+    const fn lapsed(&self, time: i64) -> bool {
+        !self.joined && time >= self.expires
+    }
+}
+
 /// A key that was enrolled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
@@ -103,6 +110,7 @@ impl People {
                     let person = self
                         .persons
                         .get_mut(&roles.user)
+                        .filter(|person| !person.lapsed(entry.time))
                         .ok_or(Lie::UnknownPerson)?;
                     person.roles = roles.roles.iter().copied().collect();
                     Ok(())
@@ -205,7 +213,7 @@ impl People {
         let mut freed = Vec::new();
         for (user, person) in &self.persons {
             if *user == invite.user || folded(&person.name) == name {
-                if person.joined || time < person.expires {
+                if !person.lapsed(time) {
                     return Err(Lie::Taken);
                 }
                 freed.push(*user);

@@ -30,6 +30,7 @@ fn make() -> (Option<Value>, Vec<Case>) {
     people::signature_lies(&mut all);
     change::change_lies(&mut all);
     good::thefts(&mut all);
+    people::lapsed_lies(&mut all);
     let cases = all.0.into_iter();
     let cases = cases
         .map(|mut case| {

@@ -93,6 +93,37 @@ pub(super) fn people_lies(all: &mut Cases) {
     );
 }
 
+/// An invitation that expired unused leaves nobody to give roles to. In a ledger of their own: the cases stand alone.
+pub(super) fn lapsed_lies(all: &mut Cases) {
+    for (name, expect, early) in [
+        ("roles for somebody whose invitation still runs", "ok", 1),
+        (
+            "roles for somebody whose invitation lapsed",
+            "unknown_person",
+            0,
+        ),
+    ] {
+        let mut play = Play::of(World::new());
+        for i in 1..=3 {
+            play.world.approver(&format!("Approver {i}"));
+        }
+        let late = play.world.player("Late Approver");
+        let invite = play
+            .world
+            .invite_statement(late, &[Role::Auditor], Some(CUSTODIAN));
+        let Kind::Invite(said) = &invite.kind else {
+            panic!()
+        };
+        let expires = said.expires;
+        play.world
+            .sign_statement(CUSTODIAN, 0, "person.invited", &invite);
+        play.world.time = expires - early - world::SECOND;
+        play.roles(CUSTODIAN, late, &[Role::Approver]);
+        play.found(3, |_, _| {});
+        all.add(name, expect, play);
+    }
+}
+
 pub(super) fn key_lies(all: &mut Cases) {
     let enrolment =
         |all: &mut Cases, name: &str, expect: &str, spoil: &dyn Fn(&mut World, usize)| {

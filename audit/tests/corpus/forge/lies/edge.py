@@ -411,6 +411,19 @@ def roles_before_enrolment():
 
 
 @case
+def roles_before_the_invitation_lapses():
+    """True: "`roles` an invited user": until the last microsecond, and again after another invitation."""
+    vault = founded()
+    vault.invite(EVE, CARLA, life=HOUR)
+    vault.until(vault.time - SECOND + HOUR * SECOND - 1).set_roles(EVE, ["custodian"], CARLA)
+    vault.days(1)
+    vault.invite(EVE, CARLA)
+    vault.set_roles(EVE, ["operator"], CARLA)
+    vault.enrol(EVE)
+    return vault
+
+
+@case
 def grant_with_no_approval_needed():
     """True: "`needed` ... from 0"."""
     vault = safe()

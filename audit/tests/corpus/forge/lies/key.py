@@ -273,3 +273,24 @@ def roles_of_nobody():
     vault = people()
     vault.set_roles(EVE, ["auditor"], CARLA)
     return vault.false()
+
+
+@case
+def roles_of_the_lapsed():
+    """Roles for Eve, whose invitation expired unused. "`roles` an invited user", "an invitation that expired unused frees user and name" """
+    vault = people()
+    vault.invite(EVE, CARLA, life=HOUR)
+    vault.days(1)
+    vault.set_roles(EVE, ["auditor"], CARLA)
+    return vault.false()
+
+
+@case
+def roles_of_the_lapsed_whose_name_was_taken():
+    """Roles for the user whose name somebody else has since. "an invitation that expired unused frees user and name" """
+    vault = people()
+    vault.invite(EVE, CARLA, life=HOUR)
+    vault.days(1)
+    vault.join(EVE.twin("eve two"), CARLA)
+    vault.set_roles(EVE, ["auditor"], CARLA)
+    return vault.false()
