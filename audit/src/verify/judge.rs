@@ -220,10 +220,6 @@ impl Judge {
 
     /// An invitation, the first or a later one: the user and the name must be free.
     fn invite(&mut self, invite: Invite, at: At) -> Judged {
-        hold(
-            !self.marks.has(Space::Workload, &invite.user),
-            "a person is invited under a workload's id",
-        )?;
         let folded = folded(&invite.name);
         let known = self.person_of.get(&invite.user).copied();
         if let Some(known) = known {

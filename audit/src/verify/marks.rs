@@ -18,7 +18,6 @@ pub(super) enum Space {
     CredentialId,
     PublicKey,
     ShareKey,
-    Workload,
 }
 
 const SHARDS: usize = 64;

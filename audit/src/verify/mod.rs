@@ -26,8 +26,10 @@
 //!    (each runs with one thread and with two), `seq_and_prev_come_before_what_is_unknown`, `unknown_comes_before_false`, `signatures_must_verify`.
 //! 4. Behind an unknown entry roots still count: `behind_an_unknown_entry_all_is_hashed_and_nothing_judged`,
 //!    `checkpoints_kept_elsewhere_must_be_of_this_tree`.
-//! 5. Entries that nobody signed cost no memory, signed ones 48 bytes at most besides what is live:
-//!    `unsigned_entries_cost_nothing_and_signed_ones_two_names`, `a_name_costs_at_most_24_bytes`.
+//! 5. Besides what it makes live (state above) an entry costs 24 bytes at most for each name in it that may not come twice: a signed one its
+//!    nonce and, a filing, the request's id, an enrolment its key's three; of those that nobody signed `rotation.staged` and `grant.started` one id
+//!    each, the others nothing, whatever workloads they name: `entries_cost_what_is_live_and_the_names_that_come_once`,
+//!    `a_name_costs_at_most_24_bytes`.
 //! 6. What is accepted as canonical is what an encoder writes: `accepts_only_what_re_encodes_to_itself`.
 //! 7. Exports that somebody else forged get the verdict that is due, and the one a second verifier gives (`tests/corpus`, `tests/verifier`):
 //!    `every_case_of_the_corpus_is_judged_as_is_due`.
@@ -40,7 +42,7 @@
 //!   against the roster it names (for `release` and `reseal` with the envelopes), its limits, and `new.epoch` following that roster's epoch.
 //! * A member that has no place where it stands is unknown (2), `signer` in entry 1 too. A `person.invited` without any of a signed event's
 //!   members is an unsigned invitation, and false behind entry 1. `v`, `event`, `kind`, `purpose` of another type than theirs are false.
-//! * An invitation lapses at `expires`; roles can't be given to somebody whose invitation lapsed. A workload's id can't become a person's.
+//! * An invitation lapses at `expires`; roles can't be given to somebody whose invitation lapsed.
 //! * All recorded denials count against an acting entry; after `release.refused` a request can still be decided on and can end.
 //! * `origins`, `checkpoint_keys` and `versions` name one thing at least and none twice. Times are not negative. A public key is an
 //!   uncompressed point.
@@ -51,6 +53,9 @@
 //!
 //! 2026-11-22. Signatures are checked behind the judge, not before it: the key is known only in order, and state that rests on a signature
 //! found bad later is never reported.
+//!
+//! 2026-11-29. "An id that is no user's" is judged at the entry's seq: a workload's id may become a person's later. To refuse that, every workload
+//! named would have to be kept for ever, and a writer can draw one anew for every entry.
 
 mod acts;
 mod assertion;

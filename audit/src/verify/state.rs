@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::assertion::Touch;
 use super::event::{Actor, Founding, Roles};
 use super::lie::{Judged, hold, lie};
-use super::marks::{Marks, Space};
+use super::marks::Marks;
 use super::note::VerifierKey;
 use super::report::Report;
 use super::statement::Purpose;
@@ -365,17 +365,16 @@ impl Judge {
         }
     }
 
-    /// Who may stand as the actor of an entry that nobody signed.
-    pub(super) fn unsigned_by(&mut self, actor: Actor) -> Judged {
+    /// Who may stand as the actor of an entry that nobody signed: nobody who was invited before it. Who else it names is not kept, since
+    /// anybody who appends may name a new one with every entry.
+    pub(super) fn unsigned_by(&self, actor: Actor) -> Judged {
         let Actor::Id(id) = actor else {
             return Ok(());
         };
         hold(
             !self.person_of.contains_key(&id),
             "an entry that nobody signed has a person as its actor",
-        )?;
-        self.marks.add(Space::Workload, &id, 0);
-        Ok(())
+        )
     }
 }
 

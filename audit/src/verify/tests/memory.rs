@@ -1,4 +1,5 @@
-//! What an entry costs: nothing when nobody signed it, two names of 24 bytes at most when somebody did, besides what is live.
+//! What an entry costs besides what is live: names of 24 bytes at most, one for each thing in it that may not come twice. Few entries that nobody
+//! signed have one.
 
 use super::super::event::Reader;
 use super::super::forge::*;
@@ -42,7 +43,7 @@ fn course(l: &Ledger) -> Vec<(usize, usize)> {
 }
 
 #[test]
-fn unsigned_entries_cost_nothing_and_signed_ones_two_names() {
+fn entries_cost_what_is_live_and_the_names_that_come_once() {
     let story::Story {
         mut l,
         asker,
@@ -63,7 +64,19 @@ fn unsigned_entries_cost_nothing_and_signed_ones_two_names() {
         );
         l.tell("kek.rolled", json!({"key": sealed.safe.id, "token": "a"}));
     }
+    // By a workload of its own each time.
+    for _ in 0..50 {
+        let workload = l.id();
+        l.push(&workload, "clock.ticked", json!({}), json!({}));
+    }
     let unsigned = l.seq() - 1;
+    for end in ["promoted", "failed"] {
+        let rotation = l.id();
+        for step in ["staged", "applied", "proved", end] {
+            l.rotation(step, &rotation, &sealed.credential, 1);
+        }
+    }
+    let rotated = l.seq() - 1;
     l.sign(
         "setting.changed",
         "setting",
@@ -94,6 +107,9 @@ fn unsigned_entries_cost_nothing_and_signed_ones_two_names() {
     let course = course(&l);
     assert_eq!(course[unsigned], course[start]);
     let (live, names) = course[start];
+    // A rotation's id may not come twice; nothing else is left of it.
+    assert_eq!(course[rotated], (live, names + 2));
+    let names = names + 2;
     assert_eq!(course[setting], (live, names + 1));
     // Two filings, two approvals and a denial each time: five nonces and two ids, and nothing live is left.
     assert_eq!(course[l.seq() - 1], (live, names + 1 + 3 * 7));

@@ -567,6 +567,15 @@ def workload_writes():
 
 
 @case
+def workload_becomes_a_user():
+    """True: "(an id that is no user's)" is judged at that seq; somebody is invited under that id only later."""
+    vault = people()
+    vault.next(actor=EVE.user).roll_kek()
+    vault.join(EVE, CARLA)
+    return vault
+
+
+@case
 def checkpoint_keys_changed_last():
     """True: the change is the last entry, and the final checkpoint, of size k+1, is the one under the old key."""
     vault = people()
