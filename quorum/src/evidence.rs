@@ -4,10 +4,9 @@
 //! An inclusion proof shows that something was entered. That nothing else was, no proof shows: whoever
 //! picks the entries can leave out a revocation. What is handed is honoured; the ledger's verifier finds what was not.
 
-use std::cell::Cell;
 use std::fmt;
 
-use signed_note::{Note, NoteError, StandardVerifier, VerificationError, Verifier, Verifiers};
+use signed_note::{Note, Signature, StandardVerifier, Verifier as _};
 use tlog_tiles::{checkpoint::Checkpoint, tlog};
 
 use crate::assertion::RelyingParty;
@@ -54,7 +53,7 @@ pub enum EvidenceError {
     Origin,
     /// No key in force signed the checkpoint.
     Unsigned,
-    /// A signature by a key in force doesn't verify, or one key signed twice.
+    /// A signature by a key in force doesn't verify.
     Signature,
     /// Entry 0 is not the one whose leaf is the founding fingerprint.
     Founding,
@@ -267,48 +266,11 @@ fn check_keys(name: &str, keys: Vec<String>) -> Result<Vec<String>, EvidenceErro
     }
 }
 
-/// The keys in force, counting how often a signature names one of them.
-struct InForce {
-    verifiers: Vec<StandardVerifier>,
-    named: Cell<usize>,
-}
-
-impl Verifiers for InForce {
-    fn verifier(&self, name: &str, id: u32) -> Result<&dyn Verifier, VerificationError> {
-        let found = self
-            .verifiers
-            .iter()
-            .find(|v| v.name() == name && v.key_id() == id);
-        match found {
-            Some(verifier) => {
-                self.named.set(self.named.get() + 1);
-                Ok(verifier)
-            }
-            None => Err(VerificationError::UnknownKey {
-                name: name.to_owned(),
-                id,
-            }),
-        }
-    }
-}
-
 /// Reads a checkpoint and checks its signatures: at least one by a key in force, and each such one good.
 fn open_note(note: &str, name: &str, keys: &[String]) -> Result<Anchor, EvidenceError> {
-    let note = Note::from_bytes(note.as_bytes()).map_err(|_| EvidenceError::Note)?;
-    let verifiers: Result<Vec<_>, _> = keys.iter().map(|key| StandardVerifier::new(key)).collect();
-    let known = InForce {
-        verifiers: verifiers.map_err(|_| EvidenceError::Keys)?,
-        named: Cell::new(0),
-    };
-    let (good, _) = note.verify(&known).map_err(|e| match e {
-        NoteError::UnverifiedNote => EvidenceError::Unsigned,
-        _ => EvidenceError::Signature,
-    })?;
-    // A second signature by the same key is passed over below: it might be a bad one.
-    if good.len() != known.named.get() {
-        return Err(EvidenceError::Signature);
-    }
-    let checkpoint = Checkpoint::from_bytes(note.text()).map_err(|_| EvidenceError::Note)?;
+    let parsed = Note::from_bytes(note.as_bytes()).map_err(|_| EvidenceError::Note)?;
+    check_signatures(note, parsed.text(), keys)?;
+    let checkpoint = Checkpoint::from_bytes(parsed.text()).map_err(|_| EvidenceError::Note)?;
     if checkpoint.origin() != name {
         return Err(EvidenceError::Origin);
     }
@@ -319,6 +281,34 @@ fn open_note(note: &str, name: &str, keys: &[String]) -> Result<Anchor, Evidence
         size: checkpoint.size(),
         root: Hash(checkpoint.hash().0),
     })
+}
+
+/// At least one line by a key in force, and each such line good, a key's second as its first. Line by line: the library passes over a second one
+/// by the same key, which may be bad.
+fn check_signatures(note: &str, text: &[u8], keys: &[String]) -> Result<(), EvidenceError> {
+    let verifiers: Result<Vec<_>, _> = keys.iter().map(|key| StandardVerifier::new(key)).collect();
+    let verifiers = verifiers.map_err(|_| EvidenceError::Keys)?;
+    let lines = note
+        .get(text.len() + 1..)
+        .and_then(|lines| lines.strip_suffix('\n'))
+        .ok_or(EvidenceError::Note)?;
+    let mut signed = false;
+    for line in lines.split('\n') {
+        let line = Signature::from_bytes(line.as_bytes()).map_err(|_| EvidenceError::Note)?;
+        let by = |v: &&StandardVerifier| v.name() == line.name() && v.key_id() == line.id();
+        let Some(verifier) = verifiers.iter().find(by) else {
+            continue;
+        };
+        if !verifier.verify(text, line.signature()) {
+            return Err(EvidenceError::Signature);
+        }
+        signed = true;
+    }
+    if signed {
+        Ok(())
+    } else {
+        Err(EvidenceError::Unsigned)
+    }
 }
 
 fn check_follows(last: Option<(Anchor, &[Hash])>, tree: &Anchor) -> Result<(), EvidenceError> {

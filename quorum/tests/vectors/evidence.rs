@@ -130,6 +130,7 @@ fn make() -> Vec<Case> {
     all.extend(entry_cases());
     all.extend(founding_cases());
     all.extend(change_cases());
+    all.extend(repeated_cases());
     all
 }
 
@@ -189,7 +190,7 @@ fn note_cases(world: &World, good: &Given) -> Vec<Case> {
         ),
         with(
             "the same signature twice",
-            "signature",
+            "ok",
             format!("{body}\n{ours}{ours}"),
         ),
         with("not signed", "note", body.clone()),
@@ -269,6 +270,49 @@ fn note_cases(world: &World, good: &Given) -> Vec<Case> {
                 "{LEDGER_NAME}\n{size}\n{}\n",
                 world.body_at(3).lines().nth(2).unwrap()
             ),
+        ),
+    ]
+}
+
+/// More than one line by one key: each must be good.
+fn repeated_cases() -> Vec<Case> {
+    let world = a_world();
+    let good = Given::of(&world, 5);
+    let body = world.body_at(world.size());
+    let key = &world.checkpoint_key;
+    let ours = signature_line(LEDGER_NAME, key, &body);
+    let forged = signature_line(LEDGER_NAME, key, &world.body_at(3));
+    let witness = signature_line("witness.example", &new_checkpoint_key(), &body);
+    let with = |name: &str, expect: &str, lines: &[&String]| {
+        let lines: String = lines.iter().map(|line| line.as_str()).collect();
+        good.with(|given| given.note = format!("{body}\n{lines}"))
+            .case(name, expect)
+    };
+    vec![
+        with(
+            "one key's good signature thrice",
+            "ok",
+            &[&ours, &ours, &ours],
+        ),
+        with(
+            "one key's twice, with a witness between",
+            "ok",
+            &[&ours, &witness, &ours],
+        ),
+        with(
+            "one key's twice, then a bad one",
+            "signature",
+            &[&ours, &ours, &forged],
+        ),
+        with(
+            "one key's bad one between two good",
+            "signature",
+            &[&ours, &forged, &ours],
+        ),
+        with(
+            "one key's bad signature twice",
+            "signature",
+            &[&forged, &forged],
         ),
     ]
 }

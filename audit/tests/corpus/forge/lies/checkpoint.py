@@ -119,6 +119,12 @@ NOTES = {  # from the parts of the honest one; whatever is signed is signed by t
                         lambda p: p.signed(p.body()) + p.other.line(p.body(), _flip)),
     "good-after-bad": ("a bad signature, then a good one by the other key in force", SIGNED,
                        lambda p: p.body() + "\n" + p.key.line(p.body(), _flip) + p.other.line(p.body())),
+    "bad-after-good-by-one-key": ("a good and a bad signature by one key", SIGNED,
+                                  lambda p: p.signed(p.body()) + p.key.line(p.body(), _flip)),
+    "good-after-bad-by-one-key": ("a bad and a good signature by one key", SIGNED,
+                                  lambda p: p.body() + "\n" + p.key.line(p.body(), _flip) + p.key.line(p.body())),
+    "bad-after-two-good-by-one-key": ("two good signatures by one key, and a bad one", SIGNED, lambda p: p.signed(
+        p.body(), p.key, p.key) + p.key.line(p.body(), _flip)),
     "over-other-size": ("a signature over another size", SIGNED,
                         lambda p: p.body() + "\n" + p.key.line(p.body(size=p.size - 1))),
     "over-blank-line-too": ("a signature that covers the blank line too", SIGNED,
@@ -144,6 +150,16 @@ for _name, (_what, _rule, _how) in NOTES.items():
         export.files["checkpoint"] = how(parts).encode()
         return export.false()
     add(f"checkpoint-{_name}", f"The checkpoint: {_what}. {_rule}", _note)
+
+
+@case
+def one_key_twice_true():
+    """True: two good lines by one key, at the end and earlier. "each by such a key must be good" """
+    parts = Parts()
+    parts.vault.earlier.append((8, parts.vault.note(8, [parts.other, parts.key, parts.other])))
+    export = Export(parts.vault)
+    export.files["checkpoint"] = parts.signed(parts.body(), parts.key, parts.key).encode()
+    return export
 
 
 @case
