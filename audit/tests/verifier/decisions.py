@@ -82,6 +82,8 @@ def accepted(state: State, e: Entry):
         any(s["authenticator"] in a["authenticators"] for a in approvers),
         "decisions: the accepting key is not named by new",
     )
+    again = s["authenticator"] in request.acceptances.values()
+    require(not again, "decisions: this key accepts again")
     request.acceptances[e.seq] = s["authenticator"]
 
 

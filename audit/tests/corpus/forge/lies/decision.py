@@ -5,7 +5,7 @@ from ..cases import add, case
 from ..ledger import HOUR
 from ..requests import roster_of
 from ..stories import (ADA, BEN, CARLA, CY, DB, DORA, EVE, OTHER_SAFE, ROB, SAFE, asked, changed, opened,
-                       people, sealed)
+                       people, safe, sealed)
 
 
 @case
@@ -252,6 +252,27 @@ def denies_what_ended():
     vault = asked()
     vault.wait(2 * HOUR).end(vault.filed, "expired")
     vault.deny(vault.filed, CY)
+    return vault.false()
+
+
+@case
+def accepts_twice():
+    """Dora's key accepts the same request again. "the person decides again": a key accepts a request once """
+    vault = safe()
+    vault.join(DORA, CARLA)
+    filed = vault.ask_roster(CARLA, SAFE, roster_of(ADA, BEN, DORA, epoch=2))
+    vault.accept(filed, DORA)
+    vault.accept(filed, DORA)
+    return vault.false()
+
+
+@case
+def accepts_twice_at_the_founding():
+    """Ben's key accepts the founding of a safe again. "the person decides again": a key accepts a request once """
+    vault = people()
+    filed = vault.ask_roster(CARLA, SAFE, roster_of(ADA, BEN))
+    vault.accept(filed, BEN, ADA)
+    vault.accept(filed, BEN)
     return vault.false()
 
 

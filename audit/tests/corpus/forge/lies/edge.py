@@ -10,7 +10,7 @@ from ..requests import roster_of
 from ..stories import (ADA, BEN, CARLA, CY, DB, DORA, EVE, OTHER_SAFE, ROB, ROUTER, SAFE, access_agreed, approved,
                        asked, changed, destroy_agreed, founded, granted, opened, people, resealing, role, rotating,
                        safe, sealed, target_agreed)
-from .assertion import nested, with_high_s, with_low_s
+from .assertion import client, nested, with_high_s, with_low_s
 from .chain import entry_of_size
 from .roster import crowd
 
@@ -49,6 +49,14 @@ def client_data_nested(depth):
     inside = b"[%s]" % inside if depth % 2 else inside
     vault = founded()
     vault.next(touch=nested(b'[{"a":', inside, b"}]", (depth - 2) // 2)).setting(CARLA)
+    return vault
+
+
+@case
+def client_data_with_a_pair():
+    """True: two escapes that are one character; neither is a lone surrogate."""
+    vault = founded()
+    vault.next(touch=client(lambda line: line[:-1] + b',"\\ud83d\\uDE00":"\\uD83D\\ude00"}')).setting(CARLA)
     return vault
 
 
