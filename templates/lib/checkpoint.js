@@ -40,7 +40,7 @@ export function parseNote(note) {
   if (lines.length !== 4) throw bad('a checkpoint has three lines');
   const [name, sizeText, rootText] = lines;
   if (!name || /[\s+]/.test(name)) throw bad('the origin is malformed');
-  if (!/^(0|[1-9][0-9]{0,15})$/.test(sizeText) || !Number.isSafeInteger(Number(sizeText))) throw bad('the size is malformed');
+  if (!/^[1-9][0-9]{0,15}$/.test(sizeText) || !Number.isSafeInteger(Number(sizeText))) throw bad('the size is malformed');
   let root;
   try {
     root = fromB64(rootText);

@@ -15,6 +15,13 @@ const KIND_OF = {
   'request.denied': 'approval', 'request.accepted': 'acceptance', 'setting.changed': 'setting', 'clock.accepted': 'clock',
 };
 
+const UNSIGNED = [
+  'ledger.founded', 'authenticator.distrusted', 'request.ended', 'roster.set', 'target.set', 'role.set', 'version.destroyed', 'reseal.opened', 'version.sealed',
+  'release.opened', 'release.closed', 'release.refused', 'share.refused', 'grant.started', 'grant.ended', 'rotation.staged', 'rotation.applied', 'rotation.proved',
+  'rotation.promoted', 'rotation.failed', 'clock.ticked', 'kek.rolled', 'checkpoint_keys.changed', 'software.started', 'drill.finished',
+];
+const EVENTS = new Set([...Object.keys(KIND_OF), ...UNSIGNED]);
+
 /** Parses the bytes of one entry: seven members, canonical, at most 64 KiB. */
 export async function parseEntry(bytes) {
   let value;
@@ -22,7 +29,9 @@ export async function parseEntry(bytes) {
     if (bytes.length > 65536) throw new Error('too long');
     value = canonical.parse(bytes);
     if (!canonical.members(value, ['actor', 'data', 'event', 'prev', 'seq', 'time', 'v'])) throw new Error('members');
-    if (value.v !== 1 || !is.integer(value.seq) || !is.time(value.time) || typeof value.event !== 'string' || typeof value.actor !== 'string') throw new Error('types');
+    if (value.v !== 1 || !is.integer(value.seq) || !is.time(value.time) || !EVENTS.has(value.event)) throw new Error('types');
+    if (value.actor !== 'system' && !is.id(value.actor)) throw new Error('actor');
+    if ((value.event === 'ledger.founded') !== (value.seq === 0)) throw new Error('place');
     if (!is.hash(value.prev) || typeof value.data !== 'object' || Array.isArray(value.data)) throw new Error('types');
   } catch (cause) {
     throw stop('entry_malformed', 'An entry of the ledger is malformed.', { cause });
@@ -40,6 +49,19 @@ const hashes = (list) => {
 };
 
 /**
+ * What entry 0 says, if it is a founding.
+ * @param {Awaited<ReturnType<typeof parseEntry>>} entry
+ */
+function foundedBy({ seq, event, prev, data }) {
+  if (seq !== 0 || event !== 'ledger.founded' || !/^0{64}$/.test(prev)) throw stop('founding', 'What should be the founding entry is another one.');
+  const { name, rp_id: rpId, origins, checkpoint_keys: vkeys } = data;
+  const listed = (v) => Array.isArray(v) && v.length > 0 && v.every(is.string) && new Set(v).size === v.length;
+  const whole = canonical.members(data, ['checkpoint_keys', 'name', 'origins', 'rp_id'], ['continues']);
+  if (!whole || !is.string(name) || !is.string(rpId) || !listed(origins) || !listed(vkeys)) throw stop('founding', 'The founding entry is malformed.');
+  return { name, rpId, origins, vkeys };
+}
+
+/**
  * Checks founding, checkpoint and memory (checks 1 and 2), then remembers the checkpoint.
  * @param {{note: string, consistency: string[], founding: {seq: number, entry: string, proof: string[]}, key_changes?: object[]}} given
  *   `key_changes`: for each `checkpoint_keys.changed`, in order, `{entry: {seq, entry, proof}, note, consistency}`: its proof under the
@@ -48,9 +70,8 @@ const hashes = (list) => {
  */
 export async function trust(given, pins) {
   const founding = await parseEntry(wireBytes(given.founding.entry));
-  if (founding.seq !== 0 || given.founding.seq !== 0 || founding.event !== 'ledger.founded') throw stop('founding', 'What should be the founding entry is another one.');
-  const { name, rp_id: rpId, origins, checkpoint_keys: vkeys } = founding.data;
-  if (!is.string(name) || !is.string(rpId) || !Array.isArray(origins) || !origins.every(is.string) || !Array.isArray(vkeys)) throw stop('founding', 'The founding entry is malformed.');
+  if (given.founding.seq !== 0) throw stop('founding', 'What should be the founding entry is another one.');
+  const { name, rpId, origins, vkeys } = foundedBy(founding);
   const ledger = founding.leaf;
   const pin = await pins.meet(ledger);
 
