@@ -123,14 +123,59 @@ pub fn check(value: &Value) -> Result<(), JsonError> {
     parse(&encode(value)).map(|_| ())
 }
 
-/// Whether a string is NFC and free of control characters, bidirectional controls and U+FEFF.
-#[must_use]
-pub fn is_clean(text: &str) -> bool {
-    !text.chars().any(is_forbidden) && is_nfc(text)
+/// What keeps text out of canonical JSON, and what people should be shown no text with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextFault {
+    /// A control character (U+0000-001F, U+007F) or U+FEFF.
+    Control,
+    /// A bidirectional control (U+202A-202E, U+2066-2069): what follows it reads in another order than it is written.
+    Bidirectional,
+    /// Not NFC.
+    NotNfc,
 }
 
-const fn is_forbidden(c: char) -> bool {
-    matches!(c, '\0'..='\u{1f}' | '\u{7f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+impl fmt::Display for TextFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Control => "a control character",
+            Self::Bidirectional => "a character that changes the direction of writing",
+            Self::NotNfc => "text that is not in Unicode NFC",
+        })
+    }
+}
+
+impl std::error::Error for TextFault {}
+
+/// The first rule of FORMATS.md 1 that a string breaks, if any: NFC without control characters, bidirectional controls and U+FEFF.
+#[must_use]
+pub fn text_fault(text: &str) -> Option<TextFault> {
+    fault_but(text, |_| false)
+}
+
+/// As [`text_fault`], for text of several lines that is no part of canonical JSON, a request's reason: LF and TAB are none.
+#[must_use]
+pub fn lines_fault(text: &str) -> Option<TextFault> {
+    fault_but(text, |c| matches!(c, '\n' | '\t'))
+}
+
+/// Whether a string breaks no rule of FORMATS.md 1.
+#[must_use]
+pub fn is_clean(text: &str) -> bool {
+    text_fault(text).is_none()
+}
+
+fn fault_but(text: &str, allowed: impl Fn(char) -> bool) -> Option<TextFault> {
+    let fault = |c: char| forbidden(c).filter(|_| !allowed(c));
+    let not_nfc = || (!is_nfc(text)).then_some(TextFault::NotNfc);
+    text.chars().find_map(fault).or_else(not_nfc)
+}
+
+const fn forbidden(c: char) -> Option<TextFault> {
+    match c {
+        '\0'..='\u{1f}' | '\u{7f}' | '\u{feff}' => Some(TextFault::Control),
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => Some(TextFault::Bidirectional),
+        _ => None,
+    }
 }
 
 /// Whether a member name is `[a-z][a-z0-9_]*`.
@@ -386,10 +431,57 @@ impl Reader<'_> {
                     Some((_, escaped @ ('"' | '\\'))) => text.push(escaped),
                     _ => return Err(JsonError::NotCanonical(start + i)),
                 },
-                c if is_forbidden(c) => return Err(JsonError::Text(start + i)),
+                c if forbidden(c).is_some() => return Err(JsonError::Text(start + i)),
                 c => text.push(c),
             }
         }
         Err(JsonError::Syntax(self.text.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_with_a_fault_is_named() {
+        for good in [
+            "",
+            "INC-4127: replica stuck",
+            "\u{202f}\u{200f}é中\u{1f511}",
+            "\u{85}",
+        ] {
+            assert_eq!(
+                (text_fault(good), lines_fault(good)),
+                (None, None),
+                "{good:?}"
+            );
+            assert!(is_clean(good));
+        }
+        let faults = [
+            ("a\rb", TextFault::Control),
+            ("\0", TextFault::Control),
+            ("\u{1b}[2J", TextFault::Control),
+            ("\u{7f}", TextFault::Control),
+            ("\u{feff}a", TextFault::Control),
+            ("a \u{202e}b", TextFault::Bidirectional),
+            ("\u{202a}", TextFault::Bidirectional),
+            ("\u{2066}a\u{2069}", TextFault::Bidirectional),
+            ("e\u{301}", TextFault::NotNfc),
+            ("e\u{301}\u{202e}", TextFault::Bidirectional),
+        ];
+        for (text, fault) in faults {
+            assert_eq!(text_fault(text), Some(fault), "{text:?}");
+            assert_eq!(lines_fault(text), Some(fault), "{text:?}");
+            assert!(!is_clean(text));
+        }
+        for lines in ["two\nlines", "\ta", "\n"] {
+            assert_eq!(text_fault(lines), Some(TextFault::Control));
+            assert_eq!(lines_fault(lines), None);
+        }
+        assert_eq!(
+            lines_fault("two\nlines\u{202e}"),
+            Some(TextFault::Bidirectional)
+        );
     }
 }

@@ -4,8 +4,8 @@ import { fromUtf8, utf8 } from './bytes.js';
 
 const NAME = /^[a-z][a-z0-9_]*$/;
 const DEPTH = 8;
-// U+0000-001F, U+007F, bidirectional controls, U+FEFF.
-const FORBIDDEN = /[\u0000-\u001f\u007f\u202a-\u202e\u2066-\u2069\ufeff]/;
+const CONTROL = /[\u0000-\u001f\u007f\ufeff]/;
+const BIDIRECTIONAL = /[\u202a-\u202e\u2066-\u2069]/;
 /** Matches half of a surrogate pair. */
 export const LONE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 
@@ -20,10 +20,14 @@ export class CanonicalError extends Error {
 /** Why a string may not stand in canonical JSON, or null. */
 export function stringFault(s) {
   if (LONE.test(s)) return 'a lone surrogate';
-  if (FORBIDDEN.test(s)) return 'a control character';
+  if (BIDIRECTIONAL.test(s)) return 'a character that changes the direction of writing';
+  if (CONTROL.test(s)) return 'a control character';
   if (s.normalize('NFC') !== s) return 'text that is not in Unicode NFC';
   return null;
 }
+
+/** The same for text of several lines that is no part of canonical JSON, a reason: LF and TAB are no fault. */
+export const linesFault = (s) => stringFault(s.replace(/[\n\t]/g, ' '));
 
 /** The canonical text of a value; throws a CanonicalError on what has none. */
 export function text(value, depth = 1) {

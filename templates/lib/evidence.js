@@ -167,6 +167,8 @@ export async function checkEvidence({ evidence, pins, now, requestId }) {
   if (typeof reason !== 'string' || salt.length !== 32 || !equal(await H('reason', salt, utf8(reason)), fromHex(request.reason_commitment))) {
     throw stop('reason', 'The reason shown is not the one that was signed.');
   }
+  const fault = canonical.linesFault(reason);
+  if (fault) throw stop('reason_text', `The reason has ${fault} in it: it could read otherwise than it was written.`);
 
   // 7: not expired by this device's clock.
   if (now >= request.expires) throw expired();

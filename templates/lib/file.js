@@ -14,10 +14,12 @@ const LONG_S = 14 * 86_400;
 // A clock some seconds ahead of the vault's must not make `expires` too late.
 const lifeUs = (seconds) => (seconds - Math.min(60, Math.floor(seconds / 10))) * 1e6;
 
-/** A reason with a fresh salt and its commitment. */
+/** A reason with a fresh salt and its commitment. One that approvers would read otherwise than it is written is refused before anybody signs. */
 export async function commitReason(text) {
-  const reason = text.normalize('NFC').trim();
+  const reason = text.replace(/\r\n?/g, '\n').normalize('NFC').trim();
   if (!reason) throw new Refusal('no_reason', { what: 'Not asked.', why: 'A request needs a reason.', next: 'Say why, in a sentence.' });
+  const fault = canonical.linesFault(reason);
+  if (fault) throw new Refusal('reason_text', { what: 'Not asked.', why: `The reason has ${fault} in it, which approvers would not see.`, next: 'Type it again in place of pasting it.' });
   const salt = random(32);
   return { reason, salt: b64u(salt), commitment: hex(await H('reason', salt, utf8(reason))) };
 }

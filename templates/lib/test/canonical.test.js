@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { b64, b64u, fromB64, fromB64u, fromHex, hex, requestCode } from '../bytes.js';
-import { CanonicalError, encode, parse, text } from '../canonical.js';
+import { CanonicalError, encode, linesFault, parse, stringFault, text } from '../canonical.js';
 
 test('round trips', () => {
   for (const good of ['{}', '[]', '0', '-1', '9007199254740991', 'true', '"é"', '{"a":1,"b":[true,false,{"c_1":"x"}]}', '"\\"\\\\/"', '"\u{1f511}"', '[[[[[[[[1]]]]]]]]', '"\u2028"']) {
@@ -21,6 +21,14 @@ test('refuses what is not canonical', () => {
   assert.throws(() => parse(Uint8Array.of(0x22, 0xff, 0x22)), CanonicalError);
   assert.throws(() => parse(Uint8Array.of(0xef, 0xbb, 0xbf, 0x7b, 0x7d)), CanonicalError);
   for (const v of [undefined, null, NaN, 0.5, -0, 1n, () => 1, { a: undefined }, '\ud800', 'a\udc00']) assert.throws(() => text(v), CanonicalError);
+});
+
+test('faults of text, and of text in several lines', () => {
+  for (const s of ['', 'é\u{1f511}\u200f', '\u0085']) assert.deepEqual([stringFault(s), linesFault(s)], [null, null]);
+  for (const s of ['a\rb', '\u0000', '\u001b[2J', '\u007f', '\ufeff']) assert.deepEqual([stringFault(s), linesFault(s)], Array(2).fill('a control character'));
+  for (const s of ['\u202a', '\u202e', '\u2066', '\u2069', '\n\u202e']) assert.match(linesFault(s), /direction/);
+  for (const s of ['e\u0301', '\ud800']) assert.ok(stringFault(s) && linesFault(s));
+  for (const s of ['a\nb', '\tb']) assert.deepEqual([stringFault(s), linesFault(s)], ['a control character', null]);
 });
 
 test('text forms of bytes', () => {

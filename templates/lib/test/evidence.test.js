@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { checkEvidence } from '../evidence.js';
 import { newId, b64u, random } from '../bytes.js';
 import * as canonical from '../canonical.js';
-import { evidence, freshPins, membersOf, NOW, scene, sealEnvelope, treeRoot, World } from './world.js';
+import { evidence, freshPins, L, membersOf, NOW, scene, sealEnvelope, treeRoot, World } from './world.js';
 
 const check = (s, ev, pins = freshPins(), now = NOW) => checkEvidence({ evidence: ev, pins, now, requestId: s.request.request });
 const refused = (promise, code) => assert.rejects(promise, (e) => (assert.equal(e.name, 'Refusal', e.stack), assert.equal(e.code, code, `${e.code}: ${e.why}`), true));
@@ -115,6 +115,25 @@ test('check 6: another reason or salt', async () => {
   const ev2 = s.evidence();
   ev2.reason.salt = b64u(random(32));
   await refused(check(s, ev2), 'reason');
+});
+
+test('check 6: a reason with characters that make it read otherwise', async () => {
+  for (const text of ['Restart \u202etsoh', 'a\u2066b\u2069', 'x\u001b[2J', '\ufeffx', 'e\u0301', 'a\rb']) {
+    const salt = random(32);
+    const reason_commitment = Buffer.from(L('reason', salt, text)).toString('hex');
+    const filed = await s.w.signed('request.filed', 'request', membersOf(s.request, { request: newId(), reason_commitment }), s.mara.authenticator);
+    const bad = { ...evidence(s, { filed }), reason: { text, salt: b64u(salt) } };
+    await refused(checkEvidence({ evidence: bad, pins: freshPins(), now: NOW }), 'reason_text');
+  }
+});
+
+test('check 6: a reason of several lines is shown', async () => {
+  const text = 'The replica is stuck.\n\tI will restart it.';
+  const salt = random(32);
+  const reason_commitment = Buffer.from(L('reason', salt, text)).toString('hex');
+  const filed = await s.w.signed('request.filed', 'request', membersOf(s.request, { request: newId(), reason_commitment }), s.mara.authenticator);
+  const facts = await checkEvidence({ evidence: { ...evidence(s, { filed }), reason: { text, salt: b64u(salt) } }, pins: freshPins(), now: NOW });
+  assert.equal(facts.reason, text);
 });
 
 test('check 7: expired by its own clock', () => refused(check(s, s.evidence(), freshPins(), s.request.expires), 'expired'));

@@ -7,7 +7,7 @@ import { b64u, fromB64u, newId } from '../bytes.js';
 import { openClient } from '../client.js';
 import { approve, deny, review } from '../decide.js';
 import { addKey, invitation, join } from '../enrol.js';
-import { fileRelease, fileRoster, fileTarget } from '../file.js';
+import { commitReason, fileRelease, fileRoster, fileTarget } from '../file.js';
 import { login } from '../login.js';
 import { checkIn, holdsKey, open, sweep, textOf } from '../open.js';
 import { hpkeSeal, resealShare } from '../share.js';
@@ -243,6 +243,10 @@ test('filing: the delivery key is kept before the request leaves, and wiped when
   const { statement } = server.sent.at(-1).given.signed;
   assert.equal(await holdsKey(mara, JSON.parse(statement).request), false);
   await refused(fileRelease(mara, { ...ask(s), reason: '  ' }), 'no_reason');
+  // Before a touch is asked for: this client has no key to touch.
+  const keyless = await clientOf(server, s.mara, []);
+  for (const bad of ['SSO is \u202enwod', 'a\u2067b', 'x\u0007', 'a\ufeffb', 'half \ud800']) await refused(fileRelease(keyless, { ...ask(s), reason: bad }), 'reason_text');
+  assert.equal((await commitReason(' Down.\r\n\tSince noon, cafe\u0301. ')).reason, 'Down.\n\tSince noon, caf\u00e9.');
   await refused(fileRelease(mara, { ...ask(s), version: 3 }), 'no_version');
 });
 
