@@ -47,7 +47,9 @@
 //!     requester's, only on both rosters, with a key live then and now, before any denial of the same person
 //!     (`tests/decision/model.rs`, after every event; `decision.json`).
 //! 11. A decision is about one request, byte for byte (`tests/decision/deciding.rs`).
-//! 12. Nothing that comes in panics (`tests/robust.rs`).
+//! 12. Nobody is set on a roster who is no approver any more, nor a key that died between filing and `roster.set` (`decision::named`:
+//!     `who_is_no_approver_any_more_may_not_be_named`, `a_key_that_died_since_the_filing_may_not_be_named`; `roster.json`: `a named ..`).
+//! 13. Nothing that comes in panics (`tests/robust.rs`).
 //!
 //! # Decisions
 //! 2026-11-22: where the page leaves open whether something may repeat (`origins`, `windows`, `versions`,

@@ -2,11 +2,13 @@
 //! with which key, when. Signatures are checked before anything comes here.
 
 mod filing;
+mod named;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 pub use filing::{FilingError, RESTING_LIFE_S, check_filing, check_founding};
+pub use named::{NamedFacts, NamedFault, NamedKey, NamedPerson, check_named};
 
 use crate::hash::Hash;
 use crate::ids::{AuthenticatorId, UserId};

@@ -154,19 +154,6 @@ impl People {
         Ok(signer)
     }
 
-    /// Whether that person has that role now.
-    ///
-    /// # Errors
-    /// The person hasn't, or isn't known.
-    pub fn must_be(&self, user: UserId, role: Role) -> Result<&Person, Lie> {
-        let person = self.persons.get(&user).ok_or(Lie::UnknownPerson)?;
-        if person.roles.contains(&role) {
-            Ok(person)
-        } else {
-            Err(Lie::NotAllowed)
-        }
-    }
-
     fn live_key(
         &self,
         authenticator: AuthenticatorId,

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Approver, RosterError, RosterKey, RosterLie, VerifiedRoster, check_new};
 use crate::decision::{
-    self, At, Cast, DecisionError, FiledAt, FilingError, KeyLife, Refusal, check_acting,
-    check_decision, check_filing, check_founding,
+    self, At, Cast, DecisionError, FiledAt, FilingError, KeyLife, NamedFacts, NamedFault, NamedKey,
+    NamedPerson, Refusal, check_acting, check_decision, check_filing, check_founding, check_named,
 };
 use crate::entry::{Entry, Event, RosterSet, Signed};
 use crate::evidence::{EvidenceError, Proved, Trust};
 use crate::hash::Hash;
-use crate::ids::{AuthenticatorId, RequestId, SafeId, UserId};
+use crate::ids::{AuthenticatorId, RequestId, SafeId};
 use crate::json::Value;
 use crate::people::{Lie, People};
 use crate::roster::RosterLimit;
@@ -412,18 +412,19 @@ fn check_acceptances(
 }
 
 fn named_approvers(people: &People, new: &NewRoster, seq: u64) -> Result<Vec<Approver>, RosterLie> {
+    check_named(new, &named_facts(people, new), seq).map_err(|fault| match fault {
+        NamedFault::UnknownPerson(_) | NamedFault::NotApprover(_) | NamedFault::Name(_) => {
+            RosterLie::NamedPerson
+        }
+        NamedFault::UnknownKey(_)
+        | NamedFault::NotTheirs(_)
+        | NamedFault::NotLive(_)
+        | NamedFault::NoShareKey(_) => RosterLie::NamedKey,
+    })?;
     let mut approvers = Vec::with_capacity(new.approvers.len());
     for (place, approver) in new.approvers.iter().enumerate() {
-        let person = people
-            .must_be(approver.user, Role::Approver)
-            .map_err(|_| RosterLie::NamedPerson)?;
-        if person.name != approver.name {
-            return Err(RosterLie::NamedPerson);
-        }
         let keys = approver.authenticators.iter();
-        let keys: Option<Vec<_>> = keys
-            .map(|id| roster_key(people, *id, approver.user, seq))
-            .collect();
+        let keys: Option<Vec<_>> = keys.map(|id| roster_key(people, *id)).collect();
         approvers.push(Approver {
             user: approver.user,
             name: approver.name.clone(),
@@ -434,11 +435,37 @@ fn named_approvers(people: &People, new: &NewRoster, seq: u64) -> Result<Vec<App
     Ok(approvers)
 }
 
-fn roster_key(people: &People, id: AuthenticatorId, user: UserId, seq: u64) -> Option<RosterKey> {
-    let key = people.key(id)?;
-    if key.user != user || !key.life.live_at(seq) {
-        return None;
+/// What the evidence says of those whom `new` names.
+fn named_facts(people: &People, new: &NewRoster) -> NamedFacts {
+    let users = new.approvers.iter().map(|approver| approver.user);
+    let ids = new.approvers.iter().flat_map(|a| &a.authenticators);
+    NamedFacts {
+        people: users
+            .filter_map(|user| {
+                let person = people.person(user)?;
+                let named = NamedPerson {
+                    name: person.name.clone(),
+                    approver: person.roles.contains(&Role::Approver),
+                };
+                Some((user, named))
+            })
+            .collect(),
+        keys: ids
+            .filter_map(|id| {
+                let key = people.key(*id)?;
+                let named = NamedKey {
+                    user: key.user,
+                    share_key: key.share_key.is_some(),
+                    life: key.life.clone(),
+                };
+                Some((*id, named))
+            })
+            .collect(),
     }
+}
+
+fn roster_key(people: &People, id: AuthenticatorId) -> Option<RosterKey> {
+    let key = people.key(id)?;
     Some(RosterKey {
         authenticator: id,
         share_key: key.share_key?,
