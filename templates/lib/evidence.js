@@ -10,6 +10,7 @@ import { Refusal, stop } from './refusal.js';
 import { is } from './statement.js';
 
 const NO_ROSTER = '0'.repeat(64);
+const ASKED_BY_REQUESTERS = ['release', 'access'];
 const list = (v) => (Array.isArray(v) ? v : []);
 const same = (a, b) => canonical.text(a) === canonical.text(b);
 
@@ -74,7 +75,8 @@ async function targetOf(entryAt, roles, book, request) {
   if (!canonical.members(data, [...TARGET, 'approvals', 'request', 'safe'])) throw stop('target_malformed', 'The target is malformed.');
   if (data.target !== wanted || data.credential !== request.credential || data.safe !== request.safe) throw stop('target_differs', 'The target shown is not the one that the secret was sealed for.');
   const filed = entryAt(roles.target_request, 'request.filed');
-  const { statement } = await book.verifySigned(filed);
+  const { statement, by } = await book.verifySigned(filed);
+  await book.mustBe(by, 'custodian', filed.seq, 'asked for the target');
   const agrees = statement.purpose === 'target' && statement.request === data.request && statement.safe === data.safe && TARGET.every((k) => statement[k] === data[k]);
   if (!agrees || filed.seq >= seq) throw stop('target_differs', 'The target was bound otherwise than it was asked for.');
   return { target: data.target, account: data.account, address: data.address, connector: data.connector, pin: data.pin, seq };
@@ -133,10 +135,12 @@ export async function checkEvidence({ evidence, pins, now, requestId }) {
   const book = keyBook(vault, {
     invited: pick('invited', 'person.invited'),
     enrolled: pick('enrolled', 'authenticator.enrolled'),
+    roleChanges: pick('role_changes', 'person.roles'),
     revoked: pick('revoked', ['authenticator.revoked', 'authenticator.suspended', 'authenticator.restored', 'authenticator.distrusted']),
   });
   const { by } = await book.verifySigned(filed);
   if (book.revokedAt(by.authenticator) !== undefined) throw new Refusal('key_revoked', { what: 'Nothing was signed.', why: 'The key that filed this request has been revoked.', next: `Ask ${by.name} to file it again.` });
+  await book.mustBe(by, ASKED_BY_REQUESTERS.includes(request.purpose) ? 'requester' : 'custodian', filed.seq, 'asked for this');
   if (by.name !== request.requester_name) throw stop('name_differs', `The request calls ${by.name} by another name.`);
   const remembered = await pins.person(vault.ledger, by.user);
   const pinned = remembered?.keys[by.authenticator];
@@ -175,6 +179,10 @@ export async function checkEvidence({ evidence, pins, now, requestId }) {
 
   // 8: everything below comes from the bytes checked above.
   const decisions = await decisionsOn(entryAt, list(roles.decisions), book, filed, request);
+  for (const { user, name } of [...decisions, by]) {
+    const called = roster?.approvers.find((a) => a.user === user)?.name ?? name;
+    if (called !== name) throw stop('name_differs', `${name} is named ${called} on the roster.`);
+  }
   const named = request.purpose === 'roster' ? await checkNamed(request.new, book, filed) : null;
   return {
     ledger: vault.ledger,

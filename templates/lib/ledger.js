@@ -172,12 +172,17 @@ const raw = (a) => {
 };
 
 /**
- * The people and keys that a set of proved entries shows: each key verified back to who admitted it.
+ * The people, roles and keys that a set of proved entries shows. Each key is verified back to who admitted it, and who invited or gave roles was a
+ * custodian then, by the same rule, down to the first person. What is left out is not seen: `roleChanges` that are not shown did not happen.
  * @param {Awaited<ReturnType<typeof trust>>} vault
- * @param {{invited: object[], enrolled: object[], revoked?: object[]}} entries proved entries
+ * @param {{invited: object[], enrolled: object[], revoked?: object[], roleChanges?: object[]}} entries proved entries; `roleChanges` are `person.roles`
  */
-export function keyBook(vault, { invited, enrolled, revoked = [] }) {
+export function keyBook(vault, { invited, enrolled, revoked = [], roleChanges = [] }) {
   const known = new Map();
+  const given = new Map();
+  const bySeq = (a, b) => a.seq - b.seq;
+  const changes = [...roleChanges].sort(bySeq);
+  const invitations = [...invited].sort(bySeq);
 
   const check = async (statementText, given, publicKey, seq) => {
     try {
@@ -188,7 +193,7 @@ export function keyBook(vault, { invited, enrolled, revoked = [] }) {
   };
 
   async function invitationOf(hash, user, before) {
-    const entry = invited.find((e) => e.seq < before && inviteOf(e).invitation === hash);
+    const entry = invitations.findLast((e) => e.seq < before && inviteOf(e).invitation === hash);
     if (!entry) throw stop('invitation_missing', 'The invitation behind a key is not shown.');
     const invite = inviteOf(entry);
     if (invite.user !== user) throw stop('invitation', 'A key was enrolled with the invitation of another person.');
@@ -215,6 +220,7 @@ export function keyBook(vault, { invited, enrolled, revoked = [] }) {
     if (s.authenticator !== authenticator || s.user !== s.signer) throw stop('enrolment', 'An enrolment names another key or person.');
     await check(entry.data.statement, entry.data.assertion, s.public_key, entry.seq);
     const { registration, admission } = entry.data;
+    let invitedAs;
     if (!canonical.members(registration, ['attestation_object', 'client_data_json'])) throw stop('enrolment', 'An enrolment lacks its registration.');
     if (hex(await H('registration', canonical.encode(registration))) !== s.registration_sha256) throw stop('enrolment', 'An enrolment carries another registration than it signed.');
     let admitted;
@@ -224,22 +230,25 @@ export function keyBook(vault, { invited, enrolled, revoked = [] }) {
       if (invite.name !== s.name) throw stop('name_differs', 'A key was enrolled under another name than the invited one.');
       if (entry.time >= invite.expires) throw stop('invitation', 'A key was enrolled with an invitation that had expired.');
       if (at.seq === 1) {
+        if (!invite.roles.includes('custodian')) throw stop('invitation', 'The first person is no custodian.');
         admitted = { how: 'founding' };
       } else {
-        const by = await key(at.data.authenticator, at.seq);
-        if (by.user !== invite.signer) throw stop('invitation', 'An invitation was signed with a key of another person.');
-        await check(at.data.statement, at.data.assertion, by.publicKey, at.seq);
+        const { by } = await verifySigned(at);
+        await mustBe(by, 'custodian', at.seq, 'invited somebody');
         admitted = { how: 'invited', user: by.user, name: by.name };
       }
+      invitedAs = { seq: at.seq, roles: invite.roles };
     } else {
       if (!canonical.members(admission, ['assertion', 'authenticator'])) throw stop('enrolment', 'A further key lacks its admission.');
       const by = await key(admission.authenticator, entry.seq);
       if (by.user !== s.user || by.authenticator === authenticator) throw stop('enrolment', 'A further key was admitted by a key of another person.');
       if (by.name !== s.name) throw stop('name_differs', 'A key was enrolled under another name than the invited one.');
+      if (revokedAt(by.authenticator) < entry.seq) throw stop('key_revoked', 'A further key was admitted by a revoked one.');
       await check(entry.data.statement, admission.assertion, by.publicKey, entry.seq);
       admitted = { how: 'own_key', user: by.user, name: by.name, authenticator: by.authenticator };
+      ({ invitedAs } = by);
     }
-    return { authenticator, user: s.user, name: s.name, publicKey: s.public_key, credentialId: s.credential_id, shareKey: s.share_key, seq: entry.seq, admitted };
+    return { invitedAs, authenticator, user: s.user, name: s.name, publicKey: s.public_key, credentialId: s.credential_id, shareKey: s.share_key, seq: entry.seq, admitted };
   }
 
   /** The verified key of an authenticator, enrolled before entry `before`. */
@@ -268,7 +277,33 @@ export function keyBook(vault, { invited, enrolled, revoked = [] }) {
     return { statement, by };
   }
 
-  return { key, verifySigned, revokedAt };
+  // One `person.roles`, verified once: its statement. Everything it rests on is older, which ends the walk.
+  function giving(entry) {
+    const verify = async () => {
+      const { statement, by } = await verifySigned(entry);
+      await mustBe(by, 'custodian', entry.seq, 'gave roles');
+      return statement;
+    };
+    if (!given.has(entry.seq)) given.set(entry.seq, verify());
+    return given.get(entry.seq);
+  }
+
+  /** The roles of a verified key's owner just before entry `seq`: as invited, or as the last `person.roles` before it says. */
+  async function rolesAt({ user, invitedAs }, seq) {
+    let { roles } = invitedAs;
+    for (const entry of changes.filter((e) => e.seq > invitedAs.seq && e.seq < seq)) {
+      if (entry.event !== 'person.roles') throw stop('role', 'What should be a change of roles is another entry.');
+      if (statementOf(entry, vault.ledger).user === user) ({ roles } = await giving(entry));
+    }
+    return roles;
+  }
+
+  /** Refuses unless the owner of a verified key had that role just before entry `seq`, where they `did` something. */
+  async function mustBe(by, role, seq, did) {
+    if (!(await rolesAt(by, seq)).includes(role)) throw stop('role', `${by.name} ${did} in entry ${seq} and was no ${role} then, as far as is shown.`);
+  }
+
+  return { key, verifySigned, revokedAt, rolesAt, mustBe };
 }
 
 /** Fetches the newest checkpoint, checks it against this device's memory and remembers it. */

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkEvidence } from '../evidence.js';
-import { newId, b64u, random } from '../bytes.js';
+import { newId, b64u, random, utf8 } from '../bytes.js';
 import * as canonical from '../canonical.js';
-import { evidence, freshPins, L, membersOf, NOW, scene, sealEnvelope, treeRoot, World } from './world.js';
+import { keyBook, parseEntry } from '../ledger.js';
+import { evidence, freshPins, L, membersOf, NOW, RP, scene, sealEnvelope, treeRoot, World } from './world.js';
 
 const check = (s, ev, pins = freshPins(), now = NOW) => checkEvidence({ evidence: ev, pins, now, requestId: s.request.request });
 const refused = (promise, code) => assert.rejects(promise, (e) => (assert.equal(e.name, 'Refusal', e.stack), assert.equal(e.code, code, `${e.code}: ${e.why}`), true));
 const s = await scene();
+const entryOf = (w, seq) => parseEntry(utf8(w.entries[seq]));
 
 test('everything shown comes from verified bytes', async () => {
   const pins = freshPins();
@@ -172,6 +174,103 @@ test('a further key is said, with the key that admitted it; a stranger cannot ad
   const planted = await t.w.enrol(t.mara.user, { admittedBy: t.cleo.authenticator });
   const forged = await t.w.signed('request.filed', 'request', membersOf(t.request, { request: newId() }), planted.authenticator);
   await refused(checkEvidence({ evidence: evidence(t, { filed: forged }), pins: freshPins(), now: NOW }), 'enrolment');
+});
+
+test('a further key admitted by a revoked one', async () => {
+  const t = await scene();
+  const act = { authenticator: t.mara.authenticator, user: t.mara.user, why: 'lost' };
+  const revoked = await t.w.signed('authenticator.revoked', 'revoke', act, t.cleo.authenticator);
+  const second = await t.w.enrol(t.mara.user, { admittedBy: t.mara.authenticator });
+  const filed = await t.w.signed('request.filed', 'request', membersOf(t.request, { request: newId() }), second.authenticator);
+  await refused(checkEvidence({ evidence: evidence(t, { filed, roles: { revoked: [revoked.seq] } }), pins: freshPins(), now: NOW }), 'key_revoked');
+});
+
+/** Asks for the scene's secret once more, as that person. */
+async function asks(t, person, more = {}) {
+  const filed = await t.w.signed('request.filed', 'request', membersOf(t.request, { request: newId(), requester_name: person.name }), person.authenticator);
+  return checkEvidence({ evidence: evidence(t, { filed, ...more }), pins: freshPins(), now: NOW });
+}
+const gives = (t, by, to, roles) => t.w.signed('person.roles', 'roles', { roles, user: to.user }, by.authenticator);
+
+test('who invited was a custodian then, down to the first person', async () => {
+  const t = await scene();
+  const [ada, ben, chi] = t.approvers;
+  const puppet = await t.w.person('Puppet', ada.authenticator, ['requester']);
+  await refused(asks(t, puppet), 'role');
+  // Two steps up: Ada made a custodian of her own, who invites.
+  const friend = await t.w.person('Friend', ada.authenticator, ['custodian']);
+  await refused(asks(t, await t.w.person('Puppet Two', friend.authenticator, ['requester'])), 'role');
+
+  const second = await t.w.person('Second Custodian', t.cleo.authenticator, ['custodian']);
+  const early = await t.w.person('Early', second.authenticator, ['requester']);
+  await gives(t, t.cleo, second, ['auditor']);
+  const late = await t.w.person('Late', second.authenticator, ['requester']);
+  assert.equal((await asks(t, early)).requester.admitted.name, 'Second Custodian');
+  await refused(asks(t, late), 'role');
+
+  await gives(t, t.cleo, ben, ['custodian', 'approver']);
+  const after = await t.w.person('After', ben.authenticator, ['requester']);
+  assert.equal((await asks(t, after)).requester.admitted.name, 'Ben');
+  // What is not shown did not happen: neither a change left out, nor all of them.
+  const shown = evidence(t).roles.role_changes;
+  await refused(asks(t, after, { roles: { role_changes: shown.slice(0, -1) } }), 'role');
+  await refused(asks(t, after, { roles: { role_changes: undefined } }), 'role');
+
+  // Roles that somebody gave who could not, himself included.
+  await gives(t, ada, chi, ['custodian']);
+  await refused(asks(t, await t.w.person('Of Chi', chi.authenticator, ['requester'])), 'role');
+  await gives(t, ada, ada, ['custodian']);
+  await refused(asks(t, await t.w.person('Of Ada', ada.authenticator, ['requester'])), 'role');
+});
+
+test('roles that nobody signed', async () => {
+  const t = await scene();
+  const [ada] = t.approvers;
+  const { seq } = await gives(t, t.cleo, ada, ['requester', 'approver']);
+  const data = JSON.parse(t.w.entries[seq]).data;
+  t.w.append('person.roles', { ...data, statement: data.statement.replace('"requester"', '"custodian"') }, t.cleo.user);
+  const puppet = await t.w.person('Puppet', ada.authenticator, ['requester']);
+  await refused(asks(t, puppet), 'assertion');
+  await refused(asks(t, puppet, { roles: { role_changes: [t.targetSet] } }), 'entry_differs');
+});
+
+test('who asks may ask', async () => {
+  const t = await scene();
+  const approver = await t.w.person('Approver Only', t.cleo.authenticator, ['approver']);
+  await refused(asks(t, approver), 'role');
+  await refused(asks(t, t.cleo), 'role');
+  await gives(t, t.cleo, approver, ['approver', 'requester']);
+  assert.equal((await asks(t, approver)).requester.name, 'Approver Only');
+  await gives(t, t.cleo, approver, ['approver']);
+  await refused(asks(t, approver), 'role');
+  // The target's request, and any other than for a secret: a custodian's.
+  const target = await t.w.signed('request.filed', 'request', membersOf(t.targetRequest.value, { request: newId(), requester_name: 'Ada' }), t.approvers[0].authenticator);
+  const set = t.w.append('target.set', { ...t.target, approvals: [0], request: target.value.request, safe: t.safe });
+  await refused(check(t, evidence(t, { roles: { target: set, target_request: target.seq } })), 'role');
+});
+
+test('a first person who is no custodian', async () => {
+  const w = new World().found();
+  const first = await w.person('First', null, ['requester']);
+  const book = keyBook(
+    { ...RP, ledger: w.ledger },
+    { invited: [await entryOf(w, first.invited)], enrolled: [await entryOf(w, first.enrolled)] },
+  );
+  await refused(book.key(first.authenticator), 'invitation');
+});
+
+test('a roster that calls somebody by another name than the invited one', async () => {
+  const t = await scene();
+  const [ada] = t.approvers;
+  const lie = structuredClone(t.roster);
+  [lie.approvers[0].name, lie.approvers[1].name] = [lie.approvers[1].name, lie.approvers[0].name];
+  const set = t.w.append('roster.set', { acceptances: [], approvals: [], new: lie, request: newId(), safe: t.safe });
+  const members = { new: { ...t.roster, epoch: 2 }, request: newId(), roster: t.w.leaf(set), reason_commitment: t.request.reason_commitment };
+  const filed = await t.w.signed('request.filed', 'request', membersOf(t.rosterRequest.value, members), t.cleo.authenticator);
+  const approval = await t.w.signed('request.approved', 'approval', { decision: 'approve', entry: t.w.leaf(filed.seq), subject: filed.value }, ada.authenticator);
+  const roles = { roster: set, sealed: undefined, target: undefined, target_request: undefined };
+  await checkEvidence({ evidence: evidence(t, { filed, roles }), pins: freshPins(), now: NOW });
+  await refused(checkEvidence({ evidence: evidence(t, { filed, roles, decisions: [approval.seq] }), pins: freshPins(), now: NOW }), 'name_differs');
 });
 
 test('a roster that is asked for: founding, names and keys checked against enrolments', async () => {

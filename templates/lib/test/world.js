@@ -265,10 +265,10 @@ export async function scene({ m = 2, purpose = 'release', requestMore = {} } = {
 export function evidence(s, { from = 0, me = s.approvers[0], decisions = [], filed = s.filed, roles = {}, reason = s.reason } = {}) {
   const { w } = s;
   const people = [...w.people.values()];
-  const enrolled = w.entries.flatMap((text, seq) => (JSON.parse(text).event === 'authenticator.enrolled' ? [seq] : []));
+  const seqsOf = (event) => w.entries.flatMap((text, seq) => (JSON.parse(text).event === event ? [seq] : []));
   const all = {
     founding: 0, request: filed.seq, roster: s.rosterSet, sealed: s.versionSealed, target: s.targetSet, target_request: s.targetRequest.seq,
-    invited: people.map((p) => p.invited), enrolled, decisions, revoked: [], ...roles,
+    invited: people.map((p) => p.invited), enrolled: seqsOf('authenticator.enrolled'), role_changes: seqsOf('person.roles'), decisions, revoked: [], ...roles,
   };
   const seqs = [...new Set(Object.values(all).flat().filter((q) => q !== undefined))].sort((a, b) => a - b);
   const place = s.approvers.findIndex((a) => a.user === me.user);
