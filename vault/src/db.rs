@@ -268,33 +268,23 @@ impl Db {
         Ok(entries > 0 && keys == 0 && enrolled == 0)
     }
 
-    /// Drops every table, for founding anew what nobody has used.
+    /// Drops our own tables, for founding anew what nobody has used. Others that share the schema stay.
     pub(crate) async fn clear(&self) -> Result<()> {
-        let (listed, before) = match self.engine {
-            Engine::Sqlite => (
-                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
-                "PRAGMA foreign_keys = OFF",
-            ),
-            Engine::Postgres => (
-                "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' AND tableowner = current_user",
-                "SET client_min_messages = 'error'",
-            ),
-        };
+        let made = MIGRATIONS.iter().flat_map(|(_, text)| text.lines());
+        let ours = made.filter_map(|line| line.strip_prefix("CREATE TABLE ")?.split(' ').next());
         let mut conn = self.writer().await?;
+        let (before, how) = match self.engine {
+            Engine::Sqlite => ("PRAGMA foreign_keys = OFF", ""),
+            Engine::Postgres => ("SET client_min_messages = 'error'", " CASCADE"),
+        };
         run(&mut conn, before).await?;
         let mut tx = conn.begin().await?;
-        for row in sqlx::query(listed).fetch_all(&mut *tx).await? {
-            let table: String = row.try_get(0)?;
-            let sql = match self.engine {
-                Engine::Sqlite => format!("DROP TABLE {table}"),
-                Engine::Postgres => format!("DROP TABLE {table} CASCADE"),
-            };
+        for table in ours.chain(["migrations"]) {
+            let sql = format!("DROP TABLE IF EXISTS {table}{how}");
             sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *tx).await?;
         }
         if self.engine == Engine::Postgres {
-            sqlx::raw_sql("DROP FUNCTION vitrine_append_only")
-                .execute(&mut *tx)
-                .await?;
+            run(&mut tx, "DROP FUNCTION IF EXISTS vitrine_append_only").await?;
         }
         tx.commit().await?;
         Ok(())
@@ -323,6 +313,8 @@ impl Db {
         let row = sqlx::query(
             "SELECT CASE WHEN has_table_privilege(current_user, 'ledger_entries', 'UPDATE, DELETE, TRUNCATE') \
              OR pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = 'ledger_entries'::regclass), 'MEMBER') \
+             OR pg_has_role(current_user, (SELECT n.nspowner FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+             WHERE c.oid = 'ledger_entries'::regclass), 'MEMBER') \
              THEN 1::bigint ELSE 0::bigint END",
         )
         .fetch_one(&self.pool)

@@ -72,7 +72,11 @@ pub async fn found(
     let db = Db::open(&url, true).await?;
     db.migrate(serving_role(config).as_deref()).await?;
     if anew {
+        // The anchor first: whatever is left of a database without one may be founded over, and never the other way round.
+        anchor.forget()?;
+        crate::fault::point("found.forgotten");
         db.clear().await?;
+        crate::fault::point("found.cleared");
         db.migrate(serving_role(config).as_deref()).await?;
     }
     let clock = Clock::default();
@@ -259,14 +263,6 @@ pub async fn open(config: Config, clock: Clock, adopt: Option<(u64, Hash)>) -> R
     let ledger = Ledger::open(db, clock, keys.clone(), anchor, config.ledger.batch).await?;
     ledger.check_anchor(adopt).await?;
     ledger.check_clock().await?;
-    if ledger.db().engine == Engine::Sqlite {
-        // One node alone: whoever held a rotation died with the process before this one.
-        ledger
-            .aside(|tx| {
-                Box::pin(async move { crate::rotation::store::forget_leases(tx.conn()).await })
-            })
-            .await?;
-    }
     Ok(App::new(Parts {
         config,
         ledger,
@@ -277,6 +273,17 @@ pub async fn open(config: Config, clock: Clock, adopt: Option<(u64, Hash)>) -> R
         trust,
         presence: Default::default(),
     }))
+}
+
+/// One node alone has an SQLite database: whoever held a rotation died with the process before this one. Only for the process
+/// that serves, and has its port: others may run beside it.
+pub async fn take_over(app: &App) -> Result<()> {
+    if app.ledger.db().engine != Engine::Sqlite {
+        return Ok(());
+    }
+    app.ledger
+        .aside(|tx| Box::pin(async move { crate::rotation::store::forget_leases(tx.conn()).await }))
+        .await
 }
 
 /// A bound listener: a port in use is an error, never another port.

@@ -9,7 +9,8 @@ use audit::event::{Closed, Ended};
 use crate::app::App;
 use crate::clock::{DAY, SECOND};
 use crate::error::{Error, Result};
-use crate::requests::{State, release, settle, store};
+use crate::requests::store::{self, Filed};
+use crate::requests::{State, release, settle};
 
 /// Runs until the process ends.
 pub async fn run(app: App) {
@@ -29,29 +30,48 @@ pub async fn run(app: App) {
 
 /// One round.
 pub async fn sweep(app: &App) -> Result<()> {
-    if app.ledger.clock_stopped() {
+    // Another node's person may have accepted it.
+    if app.ledger.clock_stopped() && app.ledger.check_clock().await? {
         return Ok(());
     }
     let now = app.ledger.clock().now();
-    for filed in store::due(&app.ledger.db().pool, now).await? {
-        let done = match filed.state {
-            State::Open if filed.ends.is_some_and(|e| e <= now) => {
-                release::close(app, filed.request, Closed::Expired).await
+    // One request that cannot be swept keeps nothing else from its end.
+    match store::due(&app.ledger.db().pool, now).await {
+        Ok(due) => {
+            for filed in due {
+                let request = filed.request;
+                said(&format!("request {request}"), swept(app, filed, now).await);
             }
-            s if s.pending() && filed.expires <= now && !release::may_still_open(&filed, now) => {
-                release::end(app, filed.request, Ended::Expired).await
-            }
-            s if s.pending() => settle::settle(app, filed.request).await,
-            _ => Ok(()),
-        };
-        match done {
-            Ok(()) | Err(Error::Conflict(_)) => {}
-            Err(e) => return Err(e),
         }
+        Err(e) => said("requests", Err(e)),
     }
     app.ledger.flush_checkpoints().await?;
-    tick_clock(app, now).await?;
+    said("the clock", tick_clock(app, now).await);
     crate::rotation::run_due(app).await
+}
+
+async fn swept(app: &App, filed: Filed, now: i64) -> Result<()> {
+    match filed.state {
+        State::Open if filed.ends.is_some_and(|e| e <= now) => {
+            release::close(app, filed.request, Closed::Expired).await
+        }
+        s if s.pending() && filed.expires <= now && !release::may_still_open(&filed, now) => {
+            release::end(app, filed.request, Ended::Expired).await
+        }
+        s if s.pending() => settle::tried(app, filed.request).await,
+        _ => Ok(()),
+    }
+}
+
+/// What a sweep could not do now; the next tries again.
+fn said(what: &str, done: Result<()>) {
+    match done {
+        Ok(()) | Err(Error::Conflict(_)) => {}
+        Err(e) => tracing::warn!(
+            cause = e.cause().unwrap_or("refused"),
+            "a sweep went on without {what}: {e}"
+        ),
+    }
 }
 
 /// `clock.ticked` when twelve hours have passed without another entry (FORMATS.md 3).

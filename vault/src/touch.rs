@@ -87,6 +87,15 @@ pub fn bad_statement(why: &str) -> Error {
     )
 }
 
+/// The refusal of a statement that is in the ledger already.
+pub fn used_before() -> Error {
+    Error::conflict(
+        "Not done.",
+        "This signed statement was used before.",
+        "Reload the page and sign anew.",
+    )
+}
+
 /// The refusal of an assertion that does not hold.
 pub fn bad_assertion(why: &str) -> Error {
     Error::invalid(
@@ -117,6 +126,9 @@ impl Touch {
         let bytes = signed.statement.clone().into_bytes();
         let assertion = Assertion::from(&signed.assertion);
         let counter = check_assertion(ledger, &key.public_key, &bytes, &assertion)?;
+        if !rose(counter, key.counter.into()) && ledger.nonce_used(&statement.nonce).await? {
+            return Err(used_before()); // the same bytes again, no copied key
+        }
         trust_counter(ledger, &key, counter).await?;
         Ok(Touch {
             statement,

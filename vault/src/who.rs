@@ -44,9 +44,7 @@ pub async fn person(req: &HttpRequest) -> Result<Person> {
     let app = req
         .app_data::<web::Data<App>>()
         .ok_or_else(|| Error::internal("no app"))?;
-    let token = bearer(req)
-        .or_else(|| req.cookie(COOKIE).and_then(|c| Token::from_text(c.value())))
-        .ok_or(Error::SignIn)?;
+    let token = token(req).ok_or(Error::SignIn)?;
     let (session, user) = sessions::of(&app.ledger, &app.sessions, &token)
         .await?
         .ok_or(Error::SignIn)?;
@@ -56,6 +54,11 @@ pub async fn person(req: &HttpRequest) -> Result<Person> {
         roles: user.roles,
         session,
     })
+}
+
+/// The session's token, of a program or a browser.
+pub fn token(req: &HttpRequest) -> Option<Token> {
+    bearer(req).or_else(|| req.cookie(COOKIE).and_then(|c| Token::from_text(c.value())))
 }
 
 fn bearer(req: &HttpRequest) -> Option<Token> {

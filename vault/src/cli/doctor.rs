@@ -162,7 +162,7 @@ async fn clock(app: &crate::app::App) -> Result<Vec<Finding>> {
         .fetch_one(&app.ledger.db().pool)
         .await
         .map_err(Error::from)?;
-    let apart = app.ledger.clock().now() - row.try_get::<i64, _>(0)?;
+    let apart = app.ledger.clock().wall() - row.try_get::<i64, _>(0)?;
     Ok(vec![if apart.abs() > DAY {
         ill(
             "the clock is more than a day from the ledger's last entry",

@@ -153,7 +153,7 @@ pub fn rotation_notice(r: &Rotation) -> Notice {
             "It is tried no further by itself. Mend what it names, then start it again from the credential’s page.".to_owned(),
         ),
         (_, Some(at), "failed") => (Tone::Refused, format!("It ended at {}. The former one stays as it is.", When(at).full())),
-        (_, Some(at), _) => (Tone::Done, format!("Since {}. The old one was tried, and is refused.", When(at).full())),
+        (_, Some(at), _) => (Tone::Done, format!("Since {}. A fresh login with the new one works, and the target’s record is the new one: the old one is dead.", When(at).full())),
         (_, None, _) if r.attempts > 0 => (
             Tone::Advice,
             format!("Tried {} times. Next try at {}.", r.attempts, When(r.next_at).minute()),

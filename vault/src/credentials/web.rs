@@ -168,6 +168,13 @@ async fn import(
     body: web::Json<Import>,
 ) -> Result<HttpResponse> {
     let credential = store::by_id(&app.ledger.db().pool, id(&path)?).await?;
+    if credential.target.is_some() {
+        return Err(Error::conflict(
+            "Not imported.",
+            "This credential is changed at its target: a value from outside would not be what the target has.",
+            "Rotate it: its next version is made and proved by Vitrine.",
+        ));
+    }
     if body.value.is_empty() {
         return Err(Error::invalid(
             "Not imported.",

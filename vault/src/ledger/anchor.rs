@@ -80,8 +80,35 @@ impl Anchor {
             root: to.root.to_string(),
         };
         let text = serde_json::to_string(&file).map_err(Error::internal)?;
-        self.replace(text.as_bytes())
-            .map_err(|e| Error::NoEntry(format!("anchor {}: {e}", self.path.display())))
+        let failed =
+            |e: std::io::Error| Error::NoEntry(format!("anchor {}: {e}", self.path.display()));
+        // One writer at a time, whatever process; and what somebody else has seen meanwhile is not forgotten.
+        let dir = self.folder().map_err(failed)?;
+        dir.lock().map_err(failed)?;
+        let newer = self
+            .read()?
+            .is_some_and(|held| held.ledger == to.ledger && held.size > to.size);
+        if newer {
+            return Ok(());
+        }
+        self.replace(&dir, text.as_bytes()).map_err(failed)
+    }
+
+    /// Removes it, durably: for founding anew what nobody has joined.
+    pub fn forget(&self) -> Result<()> {
+        let gone = std::fs::remove_file(&self.path).and_then(|()| self.folder()?.sync_all());
+        match gone {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::NoEntry(format!(
+                "anchor {}: {e}",
+                self.path.display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn folder(&self) -> std::io::Result<std::fs::File> {
+        let dir = self.path.parent().filter(|p| !p.as_os_str().is_empty());
+        std::fs::File::open(dir.unwrap_or(Path::new(".")))
     }
 
     /// As `write`, on a thread that may wait for the disk.
@@ -92,16 +119,13 @@ impl Anchor {
             .map_err(Error::internal)?
     }
 
-    fn replace(&self, bytes: &[u8]) -> std::io::Result<()> {
+    fn replace(&self, dir: &std::fs::File, bytes: &[u8]) -> std::io::Result<()> {
         let new = self.path.with_extension("new");
         let mut file = std::fs::File::create(&new)?;
         file.write_all(bytes)?;
         file.sync_data()?;
         std::fs::rename(&new, &self.path)?;
-        match self.path.parent() {
-            Some(dir) => std::fs::File::open(dir)?.sync_all(),
-            None => Ok(()),
-        }
+        dir.sync_all()
     }
 
     fn unreadable(&self, why: &str) -> Error {

@@ -86,7 +86,8 @@ impl Ledger {
         }
     }
 
-    async fn stored_size(&self) -> Result<u64> {
+    /// Entries in the database now, whoever entered them.
+    pub async fn stored_size(&self) -> Result<u64> {
         let row = sqlx::query("SELECT size FROM ledger_head WHERE id = 1")
             .fetch_optional(&self.db().pool)
             .await?;

@@ -21,6 +21,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::future::BoxFuture;
 use quorum::Hash;
+use quorum::entry::{Entry, Event};
+use quorum::ids::RequestId;
+use quorum::statement::ReleasePurpose;
 use sqlx::Row;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -104,7 +107,10 @@ impl Ledger {
         batch: usize,
     ) -> Result<Ledger> {
         let conn = db.writer().await?;
-        let size = head_size(&db).await?;
+        let (size, last) = head(&db).await?;
+        if last > 0 {
+            clock.not_before(last);
+        }
         let (jobs, queue) = mpsc::channel(4096);
         let (grown, size) = watch::channel(size);
         let (changes, notes) = (Arc::new(AtomicU64::new(0)), writer::Notes::default());
@@ -279,6 +285,15 @@ impl Ledger {
             .map_err(|_| Error::NoEntry("the batch was given up before this job".into()))?
     }
 
+    /// Whether a signed statement with this nonce is in the ledger already.
+    pub async fn nonce_used(&self, nonce: &[u8; 32]) -> Result<bool> {
+        let row = sqlx::query("SELECT 1 FROM nonces WHERE nonce = $1")
+            .bind(nonce.to_vec())
+            .fetch_optional(&self.inner.db.pool)
+            .await?;
+        Ok(row.is_some())
+    }
+
     /// Checks at start that the database takes writes: an empty transaction, which costs no sync.
     pub async fn check_writable(&self) -> Result<()> {
         self.aside(|_| Box::pin(async { Ok(()) })).await
@@ -294,7 +309,7 @@ impl Ledger {
             Some(row) => row.try_get(0)?,
             None => return Ok(false),
         };
-        let stopped = last > 0 && (self.inner.clock.now() - last).abs() > crate::clock::DAY;
+        let stopped = last > 0 && (self.inner.clock.wall() - last).abs() > crate::clock::DAY;
         self.inner.clock_stopped.send_replace(stopped);
         Ok(stopped)
     }
@@ -315,26 +330,55 @@ impl Ledger {
         self.inner.clock_stopped.send_replace(false);
     }
 
-    /// A receipt again, after a crash, for a `release.opened` that is durable under a checkpoint which
-    /// extends the anchor, until `ends`. There is no third way to get one (DESIGN.md 4).
-    pub async fn receipt_of(&self, leaf: Hash, ends: i64) -> Result<Receipt> {
-        if self.inner.clock.now() >= ends {
+    /// A receipt again, after a crash, for the `release.opened` of `request` that is durable under a checkpoint which extends
+    /// the anchor, as long as that opening lasts: `duration_s` after it, and not closed. What the ledger says decides, no row.
+    /// There is no third way to get one (DESIGN.md 4).
+    pub async fn receipt_of(&self, request: RequestId, asked: &ReleasePurpose) -> Result<Receipt> {
+        let rows = sqlx::query(
+            "SELECT e.seq, e.bytes FROM ledger_links l JOIN ledger_entries e ON e.seq = l.seq \
+             WHERE l.subject = $1 AND e.event IN ('release.opened', 'release.closed') ORDER BY e.seq",
+        )
+        .bind(request.to_string())
+        .fetch_all(&self.inner.db.pool)
+        .await?;
+        let (mut opening, mut closed) = (None, false);
+        for row in rows {
+            let bytes: Vec<u8> = row.try_get(1)?;
+            let entry = Entry::parse(&bytes)
+                .map_err(|_| anchor::broken("an entry of an opening is damaged"))?;
+            match &entry.event {
+                Event::ReleaseOpened(o) if o.request == request => {
+                    let same = o.credential == asked.credential
+                        && o.version == asked.version
+                        && o.envelope == asked.envelope
+                        && i64::try_from(entry.seq).ok() == row.try_get(0).ok();
+                    opening = same.then_some(entry);
+                }
+                Event::ReleaseClosed(c) => closed |= c.request == request,
+                _ => {}
+            }
+        }
+        let opening = opening.ok_or_else(|| Error::missing("opening"))?;
+        let ends = quorum::decision::after(opening.time, asked.duration_s);
+        if closed || self.inner.clock.now() >= ends {
             return Err(Error::conflict(
                 "Not opened.",
                 "The time of this release is over.",
                 "Ask again: everybody signs anew.",
             ));
         }
-        let row = sqlx::query(
-            "SELECT seq, time FROM ledger_entries WHERE leaf = $1 AND event = 'release.opened'",
-        )
-        .bind(leaf.0.to_vec())
-        .fetch_optional(&self.inner.db.pool)
-        .await?
-        .ok_or_else(|| Error::missing("opening"))?;
-        let (seq, time): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-        let seq = u64::try_from(seq).map_err(Error::internal)?;
-        let checkpoint = self.covering(seq).await?;
+        let checkpoint = self.covering(opening.seq).await?;
+        self.must_include(opening.seq, opening.leaf, &checkpoint)
+            .await?;
+        Ok(Receipt {
+            seq: opening.seq,
+            leaf: opening.leaf,
+            time: opening.time,
+        })
+    }
+
+    /// Refuses unless `leaf` stands at `seq` under `checkpoint`.
+    pub async fn must_include(&self, seq: u64, leaf: Hash, checkpoint: &Checkpoint) -> Result<()> {
         let proof = self.inclusion(seq, checkpoint.size).await?;
         audit::tree::verify_inclusion(
             &audit_hash(leaf),
@@ -343,8 +387,7 @@ impl Ledger {
             &audit_hash(checkpoint.root),
             &proof,
         )
-        .map_err(|_| anchor::broken("the opening's entry is not in the tree"))?;
-        Ok(Receipt { seq, leaf, time })
+        .map_err(|_| anchor::broken("an entry that something rests on is not in the tree"))
     }
 }
 
@@ -377,13 +420,17 @@ fn strings(v: Option<&serde_json::Value>) -> Vec<String> {
         .collect()
 }
 
-async fn head_size(db: &Db) -> Result<u64> {
-    let row = sqlx::query("SELECT size FROM ledger_head WHERE id = 1")
+/// Entries in the database, and the time of the last.
+async fn head(db: &Db) -> Result<(u64, i64)> {
+    let row = sqlx::query("SELECT size, time FROM ledger_head WHERE id = 1")
         .fetch_optional(&db.pool)
         .await?;
     match row {
-        Some(row) => u64::try_from(row.try_get::<i64, _>(0)?).map_err(Error::internal),
-        None => Ok(0),
+        Some(row) => Ok((
+            u64::try_from(row.try_get::<i64, _>(0)?).map_err(Error::internal)?,
+            row.try_get(1)?,
+        )),
+        None => Ok((0, 0)),
     }
 }
 

@@ -126,11 +126,7 @@ impl Tx {
             .execute(&mut self.conn)
             .await?;
         if done.rows_affected() == 0 {
-            return Err(Error::conflict(
-                "Not done.",
-                "This signed statement was used before.",
-                "Reload the page and sign anew.",
-            ));
+            return Err(crate::touch::used_before());
         }
         Ok(())
     }

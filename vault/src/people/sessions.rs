@@ -143,7 +143,7 @@ pub async fn begin(
     ledger
         .aside(move |tx| {
             Box::pin(async move {
-                sqlx::query("DELETE FROM sessions WHERE (terminal = 0 AND seen < $1) OR created < $2")
+                sqlx::query("DELETE FROM sessions WHERE (terminal = 0 AND seen < $1) OR (terminal = 1 AND created < $2)")
                     .bind(now - IDLE)
                     .bind(now - TERMINAL)
                     .execute(tx.conn())
@@ -199,6 +199,35 @@ impl Seen {
 /// Who a token signs in: the live session, the person, and a key that still signs. Activity moves the idle end, written at
 /// most once a minute.
 pub async fn of(ledger: &Ledger, seen: &Seen, token: &Token) -> Result<Option<(Session, User)>> {
+    let found = live(ledger, seen, token).await?;
+    if let Some((session, _)) = &found {
+        active(ledger, token, session).await?;
+    }
+    Ok(found)
+}
+
+/// Moves the idle end of a session, written at most once a minute.
+pub async fn active(ledger: &Ledger, token: &Token, session: &Session) -> Result<()> {
+    let (digest, now) = (token.digest("session"), ledger.clock().now());
+    if now - session.seen <= 60 * SECOND {
+        return Ok(());
+    }
+    ledger
+        .aside(move |tx| {
+            Box::pin(async move {
+                sqlx::query("UPDATE sessions SET seen = $1 WHERE id = $2")
+                    .bind(now)
+                    .bind(digest.0.to_vec())
+                    .execute(tx.conn())
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// As `of`, without being activity.
+pub async fn live(ledger: &Ledger, seen: &Seen, token: &Token) -> Result<Option<(Session, User)>> {
     let (digest, now) = (token.digest("session"), ledger.clock().now());
     let changes = ledger.changes(); // before the rows are read
     let held = changes.and_then(|changes| seen.of(&digest, changes));
@@ -211,20 +240,6 @@ pub async fn of(ledger: &Ledger, seen: &Seen, token: &Token) -> Result<Option<(S
     };
     if let Some(changes) = changes {
         seen.keep(digest, changes, &session, &user);
-    }
-    if now - session.seen > 60 * SECOND {
-        ledger
-            .aside(move |tx| {
-                Box::pin(async move {
-                    sqlx::query("UPDATE sessions SET seen = $1 WHERE id = $2")
-                        .bind(now)
-                        .bind(digest.0.to_vec())
-                        .execute(tx.conn())
-                        .await?;
-                    Ok(())
-                })
-            })
-            .await?;
     }
     Ok(Some((session, user)))
 }
@@ -289,7 +304,10 @@ pub async fn end(ledger: &Ledger, user: UserId, session: String) -> Result<bool>
         .await
 }
 
-/// Draws a nonce into a pre-session: single use, five minutes. At most a thousand live ones.
+/// Pre-sessions of one sort that may wait at once.
+const WAITING: i64 = 10_000;
+
+/// Draws a nonce into a pre-session: single use, five minutes.
 pub async fn prepare(
     ledger: &Ledger,
     purpose: Purpose,
@@ -301,10 +319,12 @@ pub async fn prepare(
         .aside(move |tx| {
             Box::pin(async move {
                 sqlx::query("DELETE FROM presessions WHERE expires <= $1").bind(now).execute(tx.conn()).await?;
-                let live: i64 = sqlx::query("SELECT COUNT(*) FROM presessions").fetch_one(tx.conn()).await?.try_get(0)?;
-                if live > 1000 {
-                    return Err(Error::conflict("Not now.", "Too many people are signing in at once.", "Wait a minute and try again."));
-                }
+                // Anybody may ask for one: the oldest of a sort give way, so that nobody is locked out by somebody who asks much.
+                sqlx::query("DELETE FROM presessions WHERE id IN (SELECT id FROM presessions WHERE purpose = $1 ORDER BY expires DESC LIMIT 1000 OFFSET $2)")
+                    .bind(purpose.as_str())
+                    .bind(WAITING)
+                    .execute(tx.conn())
+                    .await?;
                 sqlx::query("INSERT INTO presessions (id, purpose, nonce, user_id, expires) VALUES ($1, $2, $3, $4, $5)")
                     .bind(id.0.to_vec())
                     .bind(purpose.as_str())

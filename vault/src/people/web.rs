@@ -744,11 +744,15 @@ async fn roles(
                 touch.spend(tx).await?;
                 let event = Event::PersonRoles(touch.signed());
                 let done = tx.record(actor(touch.user), event, &[&user])?;
-                let changed = sqlx::query("UPDATE users SET roles = $1 WHERE user_id = $2")
-                    .bind(roles.join(" "))
-                    .bind(user.to_string())
-                    .execute(tx.conn())
-                    .await?;
+                // An invitation that lapsed unused frees the user: there is nobody to give roles to.
+                let changed = sqlx::query(
+                    "UPDATE users SET roles = $1 WHERE user_id = $2 AND (invitation IS NULL OR expires > $3)",
+                )
+                .bind(roles.join(" "))
+                .bind(user.to_string())
+                .bind(done.time())
+                .execute(tx.conn())
+                .await?;
                 if changed.rows_affected() == 0 {
                     return Err(Error::missing("person"));
                 }
@@ -785,6 +789,9 @@ async fn key_act(
     if named.authenticator != key.authenticator || named.user != key.user {
         return Err(bad_statement("it names another key"));
     }
+    if act == "revoke" && key.user != who.user {
+        sinks_nothing(&app, &key).await?;
+    }
     let ((), receipt) = app
         .ledger
         .write(move |tx| {
@@ -801,6 +808,39 @@ async fn key_act(
         })
         .await?;
     ok(json!({ "seq": receipt.seq() }))
+}
+
+/// Refuses to end somebody else's key for good where fewer people could then sign than a safe needs (promise P9). Its owner may
+/// end it at any time, and anybody's key can be suspended.
+async fn sinks_nothing(app: &App, key: &Key) -> Result<()> {
+    let pool = &app.ledger.db().pool;
+    for safe in crate::safes::store::all(pool).await? {
+        let roster = app.rosters.in_force(&app.ledger, safe.safe).await?;
+        let (mut before, mut after) = (0_u64, 0_u64);
+        for approver in roster.approvers() {
+            let keys = store::keys_of(pool, approver.user).await?;
+            let named = |k: &&Key| {
+                approver
+                    .authenticators
+                    .iter()
+                    .any(|n| n.authenticator == k.authenticator)
+            };
+            let mut live = keys.iter().filter(|k| k.live()).filter(named);
+            before += u64::from(live.clone().next().is_some());
+            after += u64::from(live.any(|k| k.authenticator != key.authenticator));
+        }
+        if after < before && after < u64::from(roster.m().get()) {
+            return Err(Error::conflict(
+                "Not revoked.",
+                format!(
+                    "{} would be left with fewer people who can sign than it needs.",
+                    roster.name()
+                ),
+                "Suspend the key, change the safe’s roster first, then revoke it.",
+            ));
+        }
+    }
+    Ok(())
 }
 
 async fn restore(tx: &mut Tx, key: AuthenticatorId, seq: u64) -> Result<()> {

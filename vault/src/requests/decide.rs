@@ -212,7 +212,7 @@ pub async fn counting_now(
     let at = match acted {
         Some((seq, time)) => At { seq, time },
         None => At {
-            seq: app.ledger.size(),
+            seq: app.ledger.stored_size().await?,
             time: app.ledger.clock().now().min(filed.expires - 1),
         },
     };
@@ -312,7 +312,7 @@ pub async fn decide(
         })
         .await?;
     if super::settle::settles(&asked) {
-        super::settle::settle(app, request).await?;
+        super::settle::tried(app, request).await?;
         let filed = store::by_id(&app.ledger.db().pool, request).await?;
         return live::view(app, &filed).await;
     }
@@ -506,5 +506,5 @@ pub async fn accept(app: &App, who: &Person, request: RequestId, signed: Signed)
             })
         })
         .await?;
-    super::settle::settle(app, request).await
+    super::settle::tried(app, request).await
 }

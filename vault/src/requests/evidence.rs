@@ -88,11 +88,12 @@ pub async fn evidence(
     if let Purpose::Roster(r) = &asked.purpose {
         subjects.extend(r.new.approvers.iter().map(|a| a.user.to_string()));
     }
-    let (invited, enrolled, revoked) = about(app, subjects, &mut places).await?;
+    let told = about(app, subjects, &mut places).await?;
     let decisions: Vec<u64> = said.iter().map(|s| places.add(s.seq)).collect();
-    roles.insert("invited".into(), json!(invited));
-    roles.insert("enrolled".into(), json!(enrolled));
-    roles.insert("revoked".into(), json!(revoked));
+    roles.insert("invited".into(), json!(told.invited));
+    roles.insert("enrolled".into(), json!(told.enrolled));
+    roles.insert("revoked".into(), json!(told.revoked));
+    roles.insert("role_changes".into(), json!(told.role_changes));
     roles.insert("decisions".into(), json!(decisions));
     let (envelope, shares) = held(app, who, &asked.purpose).await?;
     let keys = people::keys_of(pool, who.user).await?;
@@ -157,15 +158,22 @@ async fn binding(app: &App, target: TargetId) -> Result<Option<(u64, Filed)>> {
     Ok(Some((seq(row.try_get(0)?)?, bound)))
 }
 
-/// Invitations, enrolments and ends of the keys of `subjects`, and of whoever let them in, back to the first custodian.
-async fn about(
-    app: &App,
-    subjects: BTreeSet<String>,
-    places: &mut Places,
-) -> Result<(Vec<u64>, Vec<u64>, Vec<u64>)> {
+/// What the ledger says of some people: places of entries.
+#[derive(Default)]
+struct Told {
+    invited: Vec<u64>,
+    enrolled: Vec<u64>,
+    /// Whatever ends or suspends a key.
+    revoked: Vec<u64>,
+    role_changes: Vec<u64>,
+}
+
+/// Invitations, roles, enrolments and ends of the keys of `subjects`, and of whoever let them in or gave them roles, back to the
+/// first custodian.
+async fn about(app: &App, subjects: BTreeSet<String>, places: &mut Places) -> Result<Told> {
     let pool = &app.ledger.db().pool;
     let (mut waiting, mut done) = (Vec::from_iter(subjects), BTreeSet::new());
-    let (mut invited, mut enrolled, mut revoked) = (Vec::new(), Vec::new(), Vec::new());
+    let mut told = Told::default();
     while let Some(subject) = waiting.pop() {
         if !done.insert(subject.clone()) {
             continue;
@@ -176,18 +184,21 @@ async fn about(
             .await?;
         for row in rows {
             let place = seq(row.try_get(0)?)?;
-            match row.try_get::<String, _>(1)?.as_str() {
-                "person.invited" => {
-                    invited.push(places.add(place));
-                    waiting.extend(Some(row.try_get::<String, _>(2)?).filter(|a| a != "system"));
-                }
-                "authenticator.enrolled" => enrolled.push(places.add(place)),
-                e if e.starts_with("authenticator.") => revoked.push(places.add(place)),
-                _ => {}
+            let event = row.try_get::<String, _>(1)?;
+            let list = match event.as_str() {
+                "person.invited" => &mut told.invited,
+                "person.roles" => &mut told.role_changes,
+                "authenticator.enrolled" => &mut told.enrolled,
+                e if e.starts_with("authenticator.") => &mut told.revoked,
+                _ => continue,
+            };
+            list.push(places.add(place));
+            if event.starts_with("person.") {
+                waiting.extend(Some(row.try_get::<String, _>(2)?).filter(|a| a != "system"));
             }
         }
     }
-    Ok((invited, enrolled, revoked))
+    Ok(told)
 }
 
 async fn entries(

@@ -140,6 +140,13 @@ fn check_reason(asked: &Asked, reason: &str, salt: &[u8]) -> Result<()> {
             "Say why in a sentence or two.",
         ));
     }
+    if let Some(fault) = quorum::json::lines_fault(reason) {
+        return Err(Error::invalid(
+            "Not asked.",
+            format!("The reason cannot be shown as it is: {fault}."),
+            "Type it again, in plain text.",
+        ));
+    }
     if salt.len() != 32
         || quorum::labelled("reason", &[salt, reason.as_bytes()]) != asked.reason_commitment
     {

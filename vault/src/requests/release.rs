@@ -8,6 +8,7 @@
 use audit::Event;
 use audit::event::{Closed, Ended, ReleaseOpened};
 use quorum::decision::At;
+use quorum::entry::Entry;
 use quorum::ids::RequestId;
 use quorum::secret::{self, Envelope};
 use quorum::statement::{Purpose, ReleasePurpose};
@@ -22,12 +23,12 @@ use crate::convert::Audited;
 use crate::credentials::store as credentials;
 use crate::error::{Error, Result};
 use crate::keys::Wrapped;
-use crate::ledger::Receipt;
+use crate::ledger::{Checkpoint, Receipt};
 use crate::people::store::at;
 
 /// Opens a release, or gives the same answer again until its end; with the proof that the ledger extends its tree of size `from`.
 pub async fn open(app: &App, filed: &Filed, from: u64) -> Result<serde_json::Value> {
-    if from > app.ledger.size() {
+    if from > app.ledger.stored_size().await? {
         return Err(crate::ledger::web::behind());
     }
     let asked = filed.asked()?;
@@ -43,16 +44,34 @@ pub async fn open(app: &App, filed: &Filed, from: u64) -> Result<serde_json::Val
         Sealed::read(app, release)
     )?;
     let rosters = rosters.ok_or_else(|| Error::internal("a release without a roster"))?;
-    let opening = match (filed.state, filed.ends) {
-        (State::Open, Some(ends)) => {
+    let opening = match filed.state {
+        State::Open => {
             crate::fault::point("open.again");
-            opened_before(app, filed, ends).await?
+            opened_before(app, filed, release).await?
         }
-        (state, _) if state.pending() => opened(app, filed, &rosters).await?,
+        state if state.pending() => opened(app, filed, &rosters).await?,
         _ => return Err(over(filed)),
     };
     crate::fault::point("open.committed");
-    answer(app, release, &rosters, sealed, opening, from).await
+    let checkpoint = app.ledger.covering(opening.receipt.seq()).await?;
+    crate::fault::point("open.anchored");
+    filed_as_signed(app, filed, &checkpoint).await?;
+    answer(app, release, &rosters, sealed, opening, &checkpoint, from).await
+}
+
+/// Refuses unless the ledger has this very request, so that a row cannot send `h` to another delivery key.
+async fn filed_as_signed(app: &App, filed: &Filed, checkpoint: &Checkpoint) -> Result<()> {
+    let differs = || crate::safes::rosters::unproved("a request's row is not what was signed");
+    let proved = crate::safes::rosters::proved(&app.ledger, filed.seq, checkpoint).await?;
+    let entry = Entry::parse(&proved.entry).map_err(|_| differs())?;
+    app.ledger
+        .must_include(filed.seq, entry.leaf, checkpoint)
+        .await?;
+    let signed = entry.signed().ok_or_else(differs)?;
+    let same = signed.statement_bytes == filed.statement
+        && signed.statement.signer == Some(filed.requester)
+        && entry.seq == filed.seq;
+    if same { Ok(()) } else { Err(differs()) }
 }
 
 /// What is stored of a version, beside its shares.
@@ -96,23 +115,16 @@ fn over(filed: &Filed) -> Error {
     }
 }
 
-/// The opening of a release that is open.
-async fn opened_before(app: &App, filed: &Filed, ends: i64) -> Result<Opening> {
-    use sqlx::Row;
-    let pool = &app.ledger.db().pool;
-    let row = sqlx::query("SELECT leaf FROM ledger_entries WHERE seq = $1")
-        .bind(filed.opened.map(at))
-        .fetch_optional(pool)
-        .await?
-        .ok_or_else(|| crate::safes::rosters::unproved("an opening has no entry"))?;
-    let leaf = crate::ledger::hash(&row.try_get::<Vec<u8>, _>(0)?)?;
+/// The opening of a release that is open, by what the ledger says of it.
+async fn opened_before(app: &App, filed: &Filed, release: &ReleasePurpose) -> Result<Opening> {
     let (receipt, said) = futures::try_join!(
-        app.ledger.receipt_of(leaf, ends),
-        store::said(pool, filed.request)
+        app.ledger.receipt_of(filed.request, release),
+        store::said(&app.ledger.db().pool, filed.request)
     )?;
+    let own = quorum::decision::after(receipt.time(), release.duration_s);
     Ok(Opening {
+        ends: filed.ends.unwrap_or(own),
         receipt,
-        ends,
         said,
     })
 }
@@ -185,6 +197,7 @@ async fn answer(
     rosters: &Rosters,
     sealed: Sealed,
     opening: Opening,
+    checkpoint: &Checkpoint,
     from: u64,
 ) -> Result<serde_json::Value> {
     let Opening {
@@ -199,11 +212,9 @@ async fn answer(
         ));
     }
     let (seq, leaf) = (receipt.seq(), receipt.leaf());
-    let checkpoint = app.ledger.covering(seq).await?;
-    crate::fault::point("open.anchored");
     let (entry, founding, consistency, (h, _spent)) = futures::try_join!(
-        crate::safes::rosters::proved(&app.ledger, seq, &checkpoint),
-        crate::safes::rosters::proved(&app.ledger, 0, &checkpoint),
+        crate::safes::rosters::proved(&app.ledger, seq, checkpoint),
+        crate::safes::rosters::proved(&app.ledger, 0, checkpoint),
         app.ledger.consistency(from, checkpoint.size),
         app.keys.unwrap_h(receipt, custody, *envelope.ctx())
     )?;
@@ -304,8 +315,9 @@ pub async fn end(app: &App, request: RequestId, why: Ended) -> Result<()> {
                 if !filed.state.pending() {
                     return Err(store::moved_on());
                 }
-                if why == Ended::Expired && tx.now() < filed.expires {
-                    return Err(store::moved_on());
+                let over = tx.now() >= filed.expires && !may_still_open(&filed, tx.now());
+                if why == Ended::Expired && !over {
+                    return Err(store::moved_on()); // it was reached a moment ago
                 }
                 let word = why.word();
                 let done = tx.record(

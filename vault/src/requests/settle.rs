@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use audit::Event;
 use audit::event::{NewApprover, NewRoster, RosterSet, TargetSet};
-use quorum::decision::At;
+use quorum::decision::{At, NamedFacts, NamedKey, NamedPerson, check_named};
 use quorum::ids::{AuthenticatorId, RequestId};
 use quorum::statement::{Purpose, Request as Asked, RosterPurpose, TargetPurpose};
 
@@ -14,13 +14,38 @@ use super::decide::{self, Rosters};
 use super::store::{self, Filed};
 use crate::app::App;
 use crate::convert::Audited;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Words};
 use crate::ledger::{Recorded, Tx};
-use crate::people::store::at;
+use crate::people::store::{self as people, at};
 
 /// Whether the acting entry of a request is written here.
 pub fn settles(asked: &Asked) -> bool {
     matches!(asked.purpose, Purpose::Roster(_) | Purpose::Target(_))
+}
+
+/// As `settle`, after somebody has signed: their signature stands, whether or not the act is possible now. The request's page
+/// says what is in the way.
+pub async fn tried(app: &App, request: RequestId) -> Result<()> {
+    match settle(app, request).await {
+        Err(Error::Invalid(_) | Error::Missing(_)) => Ok(()),
+        done => done,
+    }
+}
+
+/// What keeps a request that everybody has signed from being done, in words; for its page.
+pub async fn in_the_way(app: &App, filed: &Filed, asked: &Asked) -> Result<Option<String>> {
+    let Purpose::Roster(roster) = &asked.purpose else {
+        return Ok(None);
+    };
+    if !filed.state.pending() {
+        return Ok(None);
+    }
+    match crate::safes::check_new_roster(app, filed.safe, &roster.new).await {
+        Ok(()) => Ok(None),
+        Err(Error::Invalid(words)) => Ok(Some(format!("{} {}", words.why, words.next))),
+        Err(Error::Missing(_)) => Ok(Some("Somebody whom it names is not here any more.".into())),
+        Err(e) => Err(e),
+    }
 }
 
 /// Writes the acting entry of `request` if everything it needs is there. Nothing to do is no error.
@@ -34,7 +59,7 @@ pub async fn settle(app: &App, request: RequestId) -> Result<()> {
     let ready = {
         let mut conn = app.ledger.db().pool.acquire().await?;
         let now = At {
-            seq: app.ledger.size(),
+            seq: app.ledger.stored_size().await?,
             time: app.ledger.clock().now(),
         };
         is_ready(&mut conn, &filed, &asked, rosters.as_ref(), now)
@@ -43,6 +68,10 @@ pub async fn settle(app: &App, request: RequestId) -> Result<()> {
     };
     if !ready {
         return Ok(());
+    }
+    if let Purpose::Roster(roster) = &asked.purpose {
+        // Weeks may lie behind: who was named then may have left, and versions may have been sealed since.
+        crate::safes::check_new_roster(app, filed.safe, &roster.new).await?;
     }
     let done = app
         .ledger
@@ -144,7 +173,10 @@ async fn act(tx: &mut Tx, request: RequestId, rosters: Option<&Rosters>) -> Resu
         return Err(store::moved_on());
     }
     let done = match &asked.purpose {
-        Purpose::Roster(purpose) => set_roster(tx, &filed, purpose, ready).await?,
+        Purpose::Roster(purpose) => {
+            may_be_named(tx, &purpose.new).await?;
+            set_roster(tx, &filed, purpose, ready).await?
+        }
         Purpose::Target(purpose) => set_target(tx, &filed, purpose, ready).await?,
         _ => return Err(Error::internal("nothing to settle")),
     };
@@ -157,6 +189,40 @@ async fn act(tx: &mut Tx, request: RequestId, rosters: Option<&Rosters>) -> Resu
         .await?;
     store::move_to(tx.conn(), request, filed.state, State::Done).await?;
     Ok(done)
+}
+
+/// Whoever a new roster names is an approver still, with keys that are live in this very transaction: an entry that names a
+/// dead key would make the ledger false for ever.
+async fn may_be_named(tx: &mut Tx, new: &quorum::statement::NewRoster) -> Result<()> {
+    let mut facts = NamedFacts::default();
+    let keys = new.approvers.iter().flat_map(|a| &a.authenticators);
+    let lives = people::lives(&mut *tx.conn(), &keys.copied().collect()).await?;
+    for approver in &new.approvers {
+        if let Some(user) = people::user_by_id(&mut *tx.conn(), approver.user).await? {
+            let person = NamedPerson {
+                approver: user.roles.iter().any(|r| r == "approver"),
+                name: user.name,
+            };
+            facts.people.insert(approver.user, person);
+        }
+        for key in people::keys_of(&mut *tx.conn(), approver.user).await? {
+            if let Some(life) = lives.get(&key.authenticator) {
+                let named = NamedKey {
+                    user: key.user,
+                    share_key: key.share_key.is_some(),
+                    life: life.clone(),
+                };
+                facts.keys.insert(key.authenticator, named);
+            }
+        }
+    }
+    check_named(new, &facts, tx.next_seq()).map_err(|e| {
+        Error::Invalid(Words::new(
+            "Not changed.",
+            format!("The roster cannot be set for whom it names: {e}."),
+            "Withdraw the request, mend that, and propose the change again.",
+        ))
+    })
 }
 
 async fn set_roster(

@@ -202,7 +202,12 @@ pub async fn due<'e>(e: impl Executor<'e, Database = Any>, now: i64) -> Result<V
     .bind(now)
     .fetch_all(e)
     .await?;
-    rows.iter().map(read).collect()
+    let readable = rows.iter().filter_map(|row| {
+        read(row)
+            .map_err(|e| tracing::error!(cause = e.cause(), "a request's row is damaged"))
+            .ok()
+    });
+    Ok(readable.collect())
 }
 
 /// Requests that still wait, or are open.

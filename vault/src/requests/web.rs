@@ -1,5 +1,6 @@
 //! Requests over HTTP.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -7,6 +8,7 @@ use quorum::ids::RequestId;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::State;
 use super::decide::{self, SentDecision};
 use super::file::{self, SentFiling};
 use super::store::{self, Filed};
@@ -14,6 +16,7 @@ use super::{evidence, live, poll, release};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::http::ok;
+use crate::people::sessions::{self, Token};
 use crate::touch::Signed;
 use crate::who::{self, Person};
 
@@ -121,40 +124,40 @@ async fn events(
         _ => None,
     };
     let request = filed.request;
+    let token = reader_session(&req).map(Arc::new);
     let app = app.into_inner();
     let grown = app.ledger.grown();
     let stream = futures::stream::unfold(
         (app, grown, String::new(), 0_u32),
-        move |(app, mut grown, last, quiet)| async move {
-            let (mut last, mut quiet) = (last, quiet);
-            loop {
-                if let Some(user) = reader {
-                    app.presence.seen(request, user, app.ledger.clock().now());
-                }
-                let view = match store::by_id(&app.ledger.db().pool, request).await {
-                    Ok(filed) => live::view(&app, &filed)
-                        .await
-                        .ok()
-                        .and_then(|v| serde_json::to_string(&v).ok()),
-                    Err(_) => None,
-                };
-                let view = view?;
-                if view != last {
-                    last.clone_from(&view);
-                    return Some((
-                        Ok::<_, actix_web::Error>(web::Bytes::from(format!("data: {view}\n\n"))),
-                        (app, grown, last, 0),
-                    ));
-                }
-                // Another node's entries are seen by asking again; ours wake us.
-                let _ = tokio::time::timeout(Duration::from_millis(1500), grown.changed()).await;
-                quiet += 1;
-                if quiet >= 10 {
-                    quiet = 0;
-                    return Some((
-                        Ok(web::Bytes::from_static(b": still here\n\n")),
-                        (app, grown, last, quiet),
-                    ));
+        move |(app, mut grown, last, quiet)| {
+            let token = token.clone();
+            async move {
+                let (mut last, mut quiet) = (last, quiet);
+                loop {
+                    if let Some(user) = reader {
+                        app.presence.seen(request, user, app.ledger.clock().now());
+                    }
+                    let view = watched(&app, request, token.as_deref()).await.ok()??;
+                    if view != last {
+                        last.clone_from(&view);
+                        return Some((
+                            Ok::<_, actix_web::Error>(web::Bytes::from(format!(
+                                "data: {view}\n\n"
+                            ))),
+                            (app, grown, last, 0),
+                        ));
+                    }
+                    // Another node's entries are seen by asking again; ours wake us.
+                    let _ =
+                        tokio::time::timeout(Duration::from_millis(1500), grown.changed()).await;
+                    quiet += 1;
+                    if quiet >= 10 {
+                        quiet = 0;
+                        return Some((
+                            Ok(web::Bytes::from_static(b": still here\n\n")),
+                            (app, grown, last, quiet),
+                        ));
+                    }
                 }
             }
         },
@@ -163,6 +166,32 @@ async fn events(
         .content_type("text/event-stream")
         .insert_header(("X-Accel-Buffering", "no"))
         .streaming(stream))
+}
+
+/// The session's token of whoever watches by session; a terminal watches by its poll secret.
+fn reader_session(req: &HttpRequest) -> Option<Token> {
+    if req.headers().contains_key(poll::HEADER) {
+        return None;
+    }
+    who::token(req)
+}
+
+/// The live view for a stream; none once the session that watches has ended. Watching a request that is not over is activity.
+async fn watched(app: &App, request: RequestId, token: Option<&Token>) -> Result<Option<String>> {
+    let filed = store::by_id(&app.ledger.db().pool, request).await?;
+    if let Some(token) = token {
+        let found = sessions::live(&app.ledger, &app.sessions, token).await?;
+        let Some((session, _)) = found else {
+            return Ok(None);
+        };
+        if filed.state.pending() || filed.state == State::Open {
+            sessions::active(&app.ledger, token, &session).await?;
+        }
+    }
+    let view = live::view(app, &filed).await?;
+    serde_json::to_string(&view)
+        .map(Some)
+        .map_err(Error::internal)
 }
 
 #[derive(Deserialize)]

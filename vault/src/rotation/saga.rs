@@ -54,7 +54,7 @@ pub(super) async fn run(app: &App, by: &Holder) -> Result<()> {
         _ => {}
     }
     let mut conn = app.ledger.db().pool.acquire().await?;
-    let code = in_use(&mut conn, row.credential).await?;
+    let code = in_use(&mut conn, row.credential, row.started).await?;
     drop(conn);
     if let Some(code) = code {
         return wait_for(app, &row, by, &code).await;
@@ -89,10 +89,16 @@ pub(super) async fn run(app: &App, by: &Holder) -> Result<()> {
     }
 }
 
-/// The code of a live request or open release that names the credential.
-async fn in_use(c: &mut AnyConnection, credential: CredentialId) -> Result<Option<String>> {
-    let found = sqlx::query("SELECT code FROM requests WHERE credential = $1 AND purpose = 'release' AND state IN ('waiting', 'reached', 'open') LIMIT 1")
+/// The code of an open release that names the credential, or of a request that waits for it since before `since`, when the
+/// rotation was asked for: whoever asks anew meanwhile does not put it off, and asks again for the new version.
+async fn in_use(
+    c: &mut AnyConnection,
+    credential: CredentialId,
+    since: i64,
+) -> Result<Option<String>> {
+    let found = sqlx::query("SELECT code FROM requests WHERE credential = $1 AND purpose = 'release' AND (state = 'open' OR state IN ('waiting', 'reached') AND filed < $2) LIMIT 1")
         .bind(credential.to_string())
+        .bind(since)
         .fetch_optional(c)
         .await?;
     found.map(|r| r.try_get(0)).transpose().map_err(Error::from)
@@ -135,14 +141,14 @@ async fn stage(app: &App, row: &Row, by: &Holder) -> Result<Staged> {
     .await?;
     drop(password);
     fault::point("rotation.sealed");
-    let (version, id) = (v.version, row.credential);
+    let (version, id, since) = (v.version, row.credential, row.started);
     let by = by.clone();
     let staged = app
         .ledger
         .write(move |tx| {
             Box::pin(async move {
                 // Somebody may have asked for it since.
-                if let Some(code) = in_use(tx.conn(), id).await? {
+                if let Some(code) = in_use(tx.conn(), id, since).await? {
                     return Err(Error::Conflict(Words::new("Not changed.", IN_USE, code)));
                 }
                 seal::record(tx, &credential, &v, Origin::Generated, "candidate").await?;

@@ -24,6 +24,8 @@ pub struct Row {
     pub attempts: i64,
     /// Next try, microseconds since 1970.
     pub next_at: i64,
+    /// When it was asked for.
+    pub started: i64,
     /// When it ended.
     pub ended: Option<i64>,
 }
@@ -35,8 +37,7 @@ impl Row {
     }
 }
 
-const ROW: &str =
-    "SELECT rotation, credential, state, words, version, attempts, next_at, ended FROM rotations";
+const ROW: &str = "SELECT rotation, credential, state, words, version, attempts, next_at, ended, started FROM rotations";
 
 /// Whoever moves a rotation: the lease that it holds, and until when that is good after a step.
 ///
@@ -74,6 +75,7 @@ fn read(r: &AnyRow) -> Result<Row> {
         attempts: r.try_get(5)?,
         next_at: r.try_get(6)?,
         ended: r.try_get(7)?,
+        started: r.try_get(8)?,
     })
 }
 

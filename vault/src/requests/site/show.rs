@@ -345,8 +345,15 @@ fn axis(filed: &Filed, told: &[Line]) -> Option<Axis> {
     Some(Axis { points })
 }
 
-/// What becomes of the credential after the closing.
+/// What becomes of the credential after the closing, or what keeps a change of roster from being done.
 async fn after(app: &App, filed: &Filed, asked: &Asked) -> Result<Option<Notice>> {
+    if let Some(text) = crate::requests::settle::in_the_way(app, filed, asked).await? {
+        return Ok(Some(Notice {
+            tone: Tone::Attention,
+            title: "It cannot be set as it stands".into(),
+            text,
+        }));
+    }
     let (State::Closed, Purpose::Release(r), Some(closed)) =
         (filed.state, &asked.purpose, filed.closed)
     else {
