@@ -48,3 +48,21 @@ impl Clock {
         self.offset.fetch_add(us, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p7_a_clock_that_is_set_back_gives_nobody_more_time() {
+        let clock = Clock::default();
+        let before = clock.now();
+        clock.not_before(before);
+        clock.step(-2 * DAY);
+        assert!(clock.wall() < before - DAY);
+        let after = clock.now();
+        assert!(after >= before);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        assert!(clock.now() > after, "it stands still");
+    }
+}

@@ -145,3 +145,34 @@ pub fn broken(why: &'static str) -> Error {
         "Stop, keep everything, and run `vitrine audit export` and `vitrine audit verify --seen` against a checkpoint kept elsewhere.",
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn p5_an_anchor_never_shrinks_and_another_ledger_replaces_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let anchor = Anchor::at(&dir.path().join("anchor"));
+        let at = |ledger: u8, size| Anchored {
+            ledger: Hash([ledger; 32]),
+            size,
+            root: Hash([9; 32]),
+        };
+        assert_eq!(anchor.read().unwrap(), None);
+        for (write, held) in [
+            (at(1, 5), at(1, 5)),
+            (at(1, 3), at(1, 5)),
+            (at(1, 8), at(1, 8)),
+            (at(2, 1), at(2, 1)),
+        ] {
+            anchor.write(&write).unwrap();
+            assert_eq!(anchor.read().unwrap(), Some(held));
+        }
+        anchor.forget().unwrap();
+        anchor.forget().unwrap();
+        assert_eq!(anchor.read().unwrap(), None);
+    }
+}

@@ -283,6 +283,29 @@ impl TestApp {
         )
     }
 
+    /// Another node of the same database and tokens, with an anchor of its own.
+    pub fn twin(&self) -> TestApp {
+        let dir = tempfile::Builder::new()
+            .prefix("vitrine-it-")
+            .tempdir()
+            .unwrap();
+        let anchor = dir.path().join("anchor");
+        std::fs::copy(self.dir.path().join("data/anchor"), &anchor).unwrap();
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        let mut twin = TestApp {
+            dir,
+            port,
+            ledger: self.ledger,
+            invitation: None,
+            env: self.env.clone(),
+            child: None,
+        };
+        twin.set("VITRINE_SERVER_LISTEN", &format!("127.0.0.1:{port}"));
+        twin.set("VITRINE_ANCHOR_PATH", &anchor.display().to_string());
+        twin
+    }
+
     pub fn take_invitation(&mut self) -> Invitation {
         Invitation::parse(&self.invitation.take().unwrap()).unwrap()
     }

@@ -14,4 +14,5 @@ mod people;
 mod release;
 mod rotation;
 mod routes;
+mod rows;
 mod testbed;
