@@ -28,7 +28,7 @@ const WANTS = {
 };
 
 /** The sentence's parts, `{who, wants, what?, rest}`: what is missing the signed bytes do not say. */
-export function sentence({ request, requester }) {
+export function sentence({ request, requester, safe }) {
   const who = requester.name;
   switch (request.purpose) {
     case 'release':
@@ -38,7 +38,8 @@ export function sentence({ request, requester }) {
       return { who, wants: epoch === 1 ? 'wants to found the safe' : 'wants to change who opens the safe', what: name, rest: `opened by ${m} of ${approvers.length} approvers` };
     }
     case 'target':
-      return { who, wants: 'wants to bind', rest: `to the account ${request.account} at ${request.address}` };
+      // The signed bytes name the credential by its id alone: what a server calls it is not said here.
+      return { who, wants: 'wants to bind', what: `a credential of ${safe.name}`, rest: `to the account ${request.account} at ${request.address}` };
     default:
       return { who };
   }
@@ -91,7 +92,7 @@ export function rows(facts, me) {
   } else if (request.purpose === 'roster') {
     out.push(...rosterRows(facts));
   } else if (request.purpose === 'target') {
-    out.push(['Safe', safe.name, `roster ${safe.epoch}`], ['Credential', request.credential, '', true], ['Account', request.account, '', true], ['Where', request.address, request.connector, true], ['Proved by', request.pin, 'the certificate or socket that it must be', true]);
+    out.push(['Safe', safe.name, `roster ${safe.epoch}`], ['Credential', request.credential, 'this id is what you sign: its name is the server’s word', true], ['Account', request.account, '', true], ['Where', request.address, request.connector, true], ['Proved by', request.pin, 'the certificate or socket that it must be', true]);
   }
   if (request.ticket !== undefined) out.push(['Ticket', request.ticket]);
   out.push(['Expires', instant(request.expires)], ['Entry', String(facts.seq)]);

@@ -125,6 +125,11 @@ async fn words(app: &App, who: &Person, found: &Found) -> Result<Words> {
     let now = app.ledger.clock().now();
     let seen = live::view(app, filed).await?;
     let release = matches!(asked.purpose, Purpose::Release(_));
+    let mut said = sentence(app, asked).await?;
+    if matches!(asked.purpose, Purpose::Target(_)) {
+        // What is signed names the credential by its id: a page that checks it says no name either.
+        said.what = format!("a credential of {}", seen.safe_name);
+    }
     Ok(Words {
         request: filed.request.to_string(),
         code: filed.code.clone(),
@@ -134,7 +139,7 @@ async fn words(app: &App, who: &Person, found: &Found) -> Result<Words> {
             Purpose::Target(_) => Subject::Target,
             _ => Subject::Other,
         },
-        sentence: sentence(app, asked).await?,
+        sentence: said,
         reason: filed.reason.clone(),
         asked: When(filed.filed),
         clock: clock(filed, release, now).unwrap_or_else(|| {
@@ -203,6 +208,7 @@ async fn facts(
         }
         Purpose::Target(t) => {
             list.push(Fact::new("Safe", safe_name).word("safe"));
+            list.push(Fact::new("Credential", t.credential.to_string()).mono());
             list.push(
                 Fact::new("Account", t.account.clone())
                     .mono()
