@@ -14,7 +14,7 @@
 //! | [`assertion`] | whether a touch is over that challenge | 4 |
 //! | [`evidence`] | whether entries are in the ledger that is trusted | 2, 5 |
 //! | [`people`] | whose keys are whose, rebuilt from signatures | 4, "Who", "Keys" |
-//! | [`roster`] | who approves for a safe | 4, "roster.set" |
+//! | [`roster`] | who approves for a safe; what they bound to a target | 4, "roster.set", "target.set" |
 //! | [`decision`] | what may be filed, decided and spent | 4, "Decisions" |
 //! | [`secret`] | halves, shares, envelopes, delivery | 7 |
 //!
@@ -38,6 +38,7 @@
 //!    `a_spoiled_proof_is_refused`, `a_spoiled_entry_is_not_in_the_ledger`).
 //! 6. There is no [`roster::VerifiedRoster`] but by checking every signature back to entry 1 (the fields are
 //!    private; `roster.json`: every row edited or left out).
+//!    The same holds of a [`roster::VerifiedTarget`] (`roster::target_tests`).
 //! 7. A share key is sealed to only if its owner signed for it, as did the invitation or a live key of the owner's, and the key itself accepted the roster
 //!    (`roster.json`: `a named key ..`, `a further key ..`, `.. did not accept`; `roster::tests::a_named_key_stays_with_its_owner`).
 //! 8. A revoked key is handed to nobody who seals (`roster::tests::revoked_keys_are_not_handed_out`).

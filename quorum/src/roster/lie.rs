@@ -1,4 +1,4 @@
-//! Why evidence shows no roster.
+//! Why evidence shows no roster, or no binding.
 
 use std::fmt;
 
@@ -7,18 +7,18 @@ use crate::decision::{DecisionError, FilingError, Refusal};
 use crate::evidence::EvidenceError;
 use crate::people::Lie;
 
-/// Why evidence shows no roster.
+/// Why evidence shows no roster, or no binding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RosterError {
     /// An entry is not in the ledger, or doesn't read.
     Evidence(EvidenceError),
     /// The entry of that seq is false.
     False(u64, RosterLie),
-    /// There is no `roster.set` in it.
+    /// There is no `roster.set` in it, or not the `target.set` that it is about.
     Empty,
 }
 
-/// Why an entry in a roster's evidence is false.
+/// Why an entry in such evidence is false.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RosterLie {
     /// About people, keys and signatures.
@@ -41,7 +41,7 @@ pub enum RosterLie {
     Settled,
     /// An acceptance by a key that the request doesn't name, or that accepted before.
     Acceptance,
-    /// `new` or `safe` is not what the request asked for.
+    /// The acting entry is not what the request asked for.
     NotAsAsked,
     /// An approval is listed that doesn't count, or that is none of this request's.
     ListedApproval,
@@ -102,7 +102,7 @@ impl fmt::Display for RosterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Evidence(e) => e.fmt(f),
-            Self::Empty => write!(f, "the evidence has no roster"),
+            Self::Empty => write!(f, "the evidence does not have what it is about"),
             Self::False(seq, lie) => write!(f, "entry {seq} is false: {lie}"),
         }
     }
@@ -121,7 +121,7 @@ impl fmt::Display for RosterLie {
             Self::UnknownRequest => "no such request was filed",
             Self::Settled => "the request was spent or ended before",
             Self::Acceptance => "the key was not asked, or has accepted before",
-            Self::NotAsAsked => "the roster is not the one asked for",
+            Self::NotAsAsked => "it is not what was asked for",
             Self::ListedApproval => "an approval is listed that does not count",
             Self::TooFewListed => "fewer approvals are listed than needed",
             Self::ListedAcceptance => "an acceptance is listed that is not this request's",

@@ -1,11 +1,13 @@
-//! Rosters (FORMATS.md 4): who approves, proved from signatures and never from a row.
+//! Rosters (FORMATS.md 4): who approves, proved from signatures and never from a row; and what they bound to a target.
 
 mod lie;
 mod limits;
+mod target;
 mod verify;
 
 pub use lie::{RosterError, RosterLie};
 pub use limits::{MAX_APPROVERS, RosterLimit, Threshold, check_new};
+pub use target::{TargetEvidence, VerifiedTarget};
 pub use verify::{RosterEvidence, RosterStep};
 
 use crate::assertion::PublicKey;
@@ -134,5 +136,7 @@ impl VerifiedRoster {
     }
 }
 
+#[cfg(test)]
+mod target_tests;
 #[cfg(test)]
 mod tests;

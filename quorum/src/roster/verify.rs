@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Approver, RosterError, RosterKey, RosterLie, VerifiedRoster, check_new};
 use crate::decision::{
     self, At, Cast, DecisionError, FiledAt, FilingError, KeyLife, NamedFacts, NamedFault, NamedKey,
-    NamedPerson, Refusal, check_acting, check_decision, check_filing, check_founding, check_named,
+    NamedPerson, Refusal, Tally, check_acting, check_decision, check_filing, check_founding,
+    check_named,
 };
-use crate::entry::{Entry, Event, RosterSet, Signed};
+use crate::entry::{Entry, Event, RosterSet, Signed, TargetSet};
 use crate::evidence::{EvidenceError, Proved, Trust};
 use crate::hash::Hash;
 use crate::ids::{AuthenticatorId, RequestId, SafeId};
@@ -60,7 +61,7 @@ impl VerifiedRoster {
     /// Any entry that is not proved, or false.
     pub fn verify_all(trust: &Trust, evidence: &RosterEvidence) -> Result<Vec<Self>, RosterError> {
         let mut replay = Replay::new(trust);
-        for (seq, entry) in &read_all(trust, evidence)? {
+        for (seq, entry) in &read_all(trust, evidence, [])? {
             replay
                 .apply(entry)
                 .map_err(|lie| RosterError::False(*seq, lie))?;
@@ -69,9 +70,11 @@ impl VerifiedRoster {
     }
 }
 
-fn read_all(
+/// Every entry of the evidence and `more`, proved and read, in the order of the ledger.
+pub(super) fn read_all<'e>(
     trust: &Trust,
-    evidence: &RosterEvidence,
+    evidence: &'e RosterEvidence,
+    more: impl IntoIterator<Item = &'e Proved>,
 ) -> Result<BTreeMap<u64, Entry>, EvidenceError> {
     let steps = evidence.rosters.iter().flat_map(|step| {
         [&step.set, &step.request]
@@ -81,31 +84,45 @@ fn read_all(
     let all = steps
         .chain(&evidence.enrolments)
         .chain(&evidence.invitations)
-        .chain(&evidence.revocations);
+        .chain(&evidence.revocations)
+        .chain(more);
     all.map(|proved| Ok((proved.seq, trust.entry(proved)?)))
         .collect()
 }
 
 /// A request on its way.
-struct Pending {
-    at: FiledAt,
+pub(super) struct Pending {
+    pub(super) at: FiledAt,
     leaf: Hash,
     statement: Value,
-    request: Request,
-    new: NewRoster,
-    settled: bool,
-    casts: Vec<Cast>,
+    pub(super) request: Request,
+    pub(super) settled: bool,
+    pub(super) casts: Vec<Cast>,
     accepted: Vec<(u64, AuthenticatorId)>,
 }
 
-struct Replay<'a> {
-    trust: &'a Trust,
-    people: People,
+impl Pending {
+    /// The roster that it asks for, if that is what it asks for.
+    const fn new(&self) -> Option<&NewRoster> {
+        match &self.request.purpose {
+            Purpose::Roster(roster) => Some(&roster.new),
+            _ => None,
+        }
+    }
+}
+
+pub(super) struct Replay<'a> {
+    pub(super) trust: &'a Trust,
+    pub(super) people: People,
     time: i64,
     safe: Option<SafeId>,
-    rosters: Vec<VerifiedRoster>,
+    pub(super) rosters: Vec<VerifiedRoster>,
     named_keys: BTreeSet<AuthenticatorId>,
-    requests: BTreeMap<RequestId, Pending>,
+    pub(super) requests: BTreeMap<RequestId, Pending>,
+    /// Whether bindings are replayed, too; in a roster's evidence they have no place.
+    targets: bool,
+    /// What was bound: leaf, seq, and what the entry says.
+    pub(super) bound: Vec<(Hash, u64, TargetSet)>,
 }
 
 impl<'a> Replay<'a> {
@@ -118,16 +135,26 @@ impl<'a> Replay<'a> {
             rosters: Vec::new(),
             named_keys: BTreeSet::new(),
             requests: BTreeMap::new(),
+            targets: false,
+            bound: Vec::new(),
         }
     }
 
-    fn apply(&mut self, entry: &Entry) -> Result<(), RosterLie> {
+    pub(super) fn with_targets(trust: &'a Trust) -> Self {
+        Self {
+            targets: true,
+            ..Self::new(trust)
+        }
+    }
+
+    pub(super) fn apply(&mut self, entry: &Entry) -> Result<(), RosterLie> {
         if entry.time < self.time {
             return Err(RosterLie::Time);
         }
         self.time = entry.time;
         match &entry.event {
             Event::RosterSet(set) => self.set(entry, set),
+            Event::TargetSet(set) if self.targets => self.bind(entry, set),
             Event::RequestEnded(ended) => {
                 let pending = self
                     .requests
@@ -160,9 +187,12 @@ impl<'a> Replay<'a> {
         if person.name != request.requester_name {
             return Err(Lie::Name.into());
         }
-        let Purpose::Roster(roster) = &request.purpose else {
-            return Err(RosterLie::OtherMatter);
-        };
+        match &request.purpose {
+            Purpose::Roster(_) => {}
+            // A safe is founded before anything is bound in it.
+            Purpose::Target(_) if self.targets && !self.rosters.is_empty() => {}
+            _ => return Err(RosterLie::OtherMatter),
+        }
         if *self.safe.get_or_insert(request.safe) != request.safe {
             return Err(RosterLie::OtherMatter);
         }
@@ -181,7 +211,6 @@ impl<'a> Replay<'a> {
             leaf: entry.leaf,
             statement: signed.statement.to_value(),
             request: request.clone(),
-            new: roster.new.clone(),
             settled: false,
             casts: Vec::new(),
             accepted: Vec::new(),
@@ -248,7 +277,10 @@ impl<'a> Replay<'a> {
             .accepted
             .iter()
             .any(|(_, accepted)| *accepted == key);
-        if before || !pending.new.approvers.iter().any(named) {
+        let asked = pending
+            .new()
+            .is_some_and(|new| new.approvers.iter().any(named));
+        if before || !asked {
             return Err(RosterLie::Acceptance);
         }
         pending.accepted.push((entry.seq, key));
@@ -260,7 +292,7 @@ impl<'a> Replay<'a> {
             .requests
             .get_mut(&set.request)
             .ok_or(RosterLie::UnknownRequest)?;
-        if set.new != pending.new || set.safe != pending.request.safe {
+        if Some(&set.new) != pending.new() || set.safe != pending.request.safe {
             return Err(RosterLie::NotAsAsked);
         }
         let at = At {
@@ -375,10 +407,15 @@ fn check_change_act(
         at,
     )
     .map_err(RosterLie::Acting)?;
-    if !set.approvals.iter().all(|seq| tally.counting.contains(seq)) {
+    check_listed(&set.approvals, &tally)
+}
+
+/// The approvals that an acting entry lists all count, and are enough; one person's count once.
+pub(super) fn check_listed(approvals: &[u64], tally: &Tally) -> Result<(), RosterLie> {
+    if !approvals.iter().all(|seq| tally.counting.contains(seq)) {
         return Err(RosterLie::ListedApproval);
     }
-    if u32::try_from(set.approvals.len()).unwrap_or(0) < tally.needed {
+    if u32::try_from(approvals.len()).unwrap_or(0) < tally.needed {
         return Err(RosterLie::TooFewListed);
     }
     Ok(())
