@@ -8,6 +8,7 @@
 //! the lease moves it on. At the target a saga speaks through one session, opened before it draws a value, and the
 //! first thing that a session does is to end the others of that login: an old value cannot come after a newer one.
 
+mod bindings;
 mod saga;
 pub mod store;
 pub mod targets;
@@ -106,7 +107,7 @@ pub async fn doctor(app: &App) -> Result<Vec<(String, bool, String)>> {
     let mut findings = Vec::new();
     for target in targets::live(app).await? {
         let what = format!("service login {} at {}", target.login_name, target.address);
-        let found = match targets::session(app, &target).await {
+        let found = match targets::session_of(app, &target).await {
             Ok(session) => session
                 .excess(&target.account)
                 .await

@@ -1,13 +1,15 @@
 //! Targets: drafts with their service login, and the signed binding that a rotation follows.
 //!
-//! A row finds a target; what is acted on is the `target.set` entry that m approvers signed for (promise P12).
+//! A row finds a target; what is acted on is a `VerifiedTarget`: the `target.set` entry with the m signatures behind it (promise
+//! P12, `p12_a_forged_target_set_is_not_followed`).
 //! The login's password is made here and wrapped by the service token: a thief of database and HSM login has it, and
 //! can take the listed accounts, loudly; he can read nothing that is sealed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use quorum::entry::Event;
 use quorum::ids::{CredentialId, TargetId};
+use quorum::roster::VerifiedTarget;
 use quorum::secret::generate::{Policy, generate};
 use quorum::statement::Pin;
 use sqlx::Row;
@@ -20,23 +22,32 @@ use crate::connectors::{TargetError, scram};
 use crate::credentials::store::Credential;
 use crate::error::{Error, Result, Words};
 use crate::people::store::{id, seq, sql};
-use crate::safes::rosters::{proved, trust, unproved};
+use crate::safes::rosters::unproved;
 
-/// A target's row.
+use super::bindings;
+
+/// A target that a quorum signed for, with Vitrine's login there. Only [`signed`] makes one, and nothing but one is followed.
 #[derive(Clone)]
 pub struct Target {
+    verified: Arc<VerifiedTarget>,
+    /// Whose password.
+    pub account: String,
+    login_name: String,
+    login: Vec<u8>,
+}
+
+/// A target's row: a draft, or what says where the binding is entered. No authority.
+#[derive(Clone)]
+pub struct Draft {
     /// Id.
-    pub target: TargetId,
-    /// What lives there.
-    pub credential: CredentialId,
-    /// Connector.
-    pub connector: String,
+    target: TargetId,
+    credential: CredentialId,
+    connector: String,
     /// Where.
     pub address: String,
     /// Whose password.
     pub account: String,
-    /// How the server is known again.
-    pub pin: String,
+    pin: String,
     /// Vitrine's own login.
     pub login_name: String,
     login: Vec<u8>,
@@ -46,8 +57,8 @@ pub struct Target {
 
 const TARGET: &str = "SELECT target, credential, connector, address, account, pin, login_name, login, verifier, seq FROM targets";
 
-fn read(r: &sqlx::any::AnyRow) -> Result<Target> {
-    Ok(Target {
+fn read(r: &sqlx::any::AnyRow) -> Result<Draft> {
+    Ok(Draft {
         target: id(&r.try_get::<String, _>(0)?)?,
         credential: id(&r.try_get::<String, _>(1)?)?,
         connector: r.try_get(2)?,
@@ -116,7 +127,7 @@ pub async fn draft(
         .keys
         .wrap_login(&aad(target), Zeroizing::new(password.expose().to_vec()))
         .await?;
-    let row = Target {
+    let row = Draft {
         target,
         credential: credential.credential,
         connector: connector.to_owned(),
@@ -176,7 +187,7 @@ async fn refuse_bound(
 
 /// The script for a target's administrator. It takes away the logins of this credential's drafts and bindings that
 /// are out of use.
-async fn script(app: &App, t: &Target) -> Result<String> {
+async fn script(app: &App, t: &Draft) -> Result<String> {
     let rows = sqlx::query(
         "SELECT login_name FROM targets WHERE credential = $1 AND target <> $2 AND live = 0 AND address = $3 ORDER BY target",
     )
@@ -193,7 +204,7 @@ async fn script(app: &App, t: &Target) -> Result<String> {
         login: &t.login_name,
         credential: t.credential,
         address: &t.address,
-        database: &place(t)?.database,
+        database: &place_of(t)?.database,
         account: &t.account,
         verifier: &t.verifier,
         former: &former,
@@ -223,78 +234,94 @@ pub async fn sql_of(app: &App, target: TargetId) -> Result<String> {
     script(app, &t).await
 }
 
-/// Every bound target.
-pub async fn live(app: &App) -> Result<Vec<Target>> {
+/// The rows of bound targets.
+pub async fn live(app: &App) -> Result<Vec<Draft>> {
     let rows = sqlx::query(sql!(TARGET, " WHERE live = 1 ORDER BY address, account"))
         .fetch_all(&app.ledger.db().pool)
         .await?;
     rows.iter().map(read).collect()
 }
 
-/// The credential's bound target, equal to the `target.set` entry proved under a checkpoint of now. A row that was
-/// changed finds no entry that says the same, and nothing is applied anywhere.
+/// The credential's bound target: that of the `target.set` that its row points at, checked back to the quorum that signed
+/// for it. A row that says something else, or points at an entry that no quorum signed for, is refused, and nothing is
+/// said to anybody (promise P12).
 pub async fn signed(app: &App, credential: CredentialId) -> Result<Target> {
+    let pool = &app.ledger.db().pool;
     let row = sqlx::query(sql!(TARGET, " WHERE credential = $1 AND live = 1"))
         .bind(credential.to_string())
-        .fetch_optional(&app.ledger.db().pool)
+        .fetch_optional(pool)
         .await?;
-    let target = row
+    let draft = row
         .as_ref()
         .map(read)
         .transpose()?
         .ok_or_else(|| Error::missing("target"))?;
-    let place = target
+    let place = draft
         .seq
         .ok_or_else(|| unproved("a bound target has no entry"))?;
-    let checkpoint = app.ledger.checkpoint().await?;
-    let trust = trust(&app.ledger, &checkpoint).await?;
-    let entry = trust
-        .entry(&proved(&app.ledger, place, &checkpoint).await?)
-        .map_err(|e| unproved(&e.to_string()))?;
-    let Event::TargetSet(set) = entry.event else {
-        return Err(unproved("a target's entry binds nothing"));
-    };
-    let same = set.credential == target.credential
-        && set.account == target.account
-        && set.address == target.address
-        && set.connector == target.connector
-        && set.pin.to_string() == target.pin
-        && set.target == target.target;
+    let set = bindings::verified(app, place).await?;
+    let same = set.credential() == credential
+        && set.account() == draft.account
+        && set.address() == draft.address
+        && set.connector() == draft.connector
+        && set.pin().to_string() == draft.pin
+        && set.target() == draft.target;
     if !same {
         return Err(unproved("a target's row was changed"));
+    }
+    // What is rotated in is sealed for the credential's safe: it must be the one whose quorum chose the target.
+    let home = sqlx::query("SELECT safe FROM credentials WHERE credential = $1")
+        .bind(credential.to_string())
+        .fetch_one(pool)
+        .await?;
+    if home.try_get::<String, _>(0)? != set.safe().to_string() {
+        return Err(unproved("a credential's row names another safe"));
     }
     // The newest binding of this credential, not one that was replaced since.
     let newer = sqlx::query("SELECT l.seq FROM ledger_links l JOIN ledger_entries e ON e.seq = l.seq WHERE l.subject = $1 AND e.event = 'target.set' AND e.seq > $2")
         .bind(credential.to_string())
         .bind(crate::people::store::at(place))
-        .fetch_optional(&app.ledger.db().pool)
+        .fetch_optional(pool)
         .await?;
     if newer.is_some() {
-        Err(unproved(
+        return Err(unproved(
             "a target's row points at a binding that was replaced",
-        ))
-    } else {
-        Ok(target)
+        ));
     }
+    if draft.login_name != install::login_name(set.target()) {
+        return Err(unproved("a target's login is not the one that was made"));
+    }
+    Ok(Target {
+        account: set.account().to_owned(),
+        verified: set,
+        login_name: draft.login_name,
+        login: draft.login,
+    })
+}
+
+/// Where a draft says that a target is.
+fn place_of(draft: &Draft) -> Result<Place> {
+    let pin: Pin = draft
+        .pin
+        .parse()
+        .map_err(|_| unproved("a target's pin is no pin"))?;
+    Place::parse(&draft.address, pin).map_err(unproved)
 }
 
 /// Where a target is.
 pub fn place(target: &Target) -> Result<Place> {
-    let pin: Pin = target
-        .pin
-        .parse()
-        .map_err(|_| unproved("a target's pin is no pin"))?;
-    Place::parse(&target.address, pin).map_err(unproved)
+    let set = &target.verified;
+    if set.connector() != postgres::NAME {
+        return Err(unproved("a target has a connector that is not here"));
+    }
+    Place::parse(set.address(), set.pin()).map_err(unproved)
 }
 
 /// A conversation as Vitrine's own login.
 pub async fn session(app: &App, target: &Target) -> Result<Session> {
-    if target.login_name != install::login_name(target.target) {
-        return Err(unproved("a target's login is not the one that was made"));
-    }
     let password = app
         .keys
-        .unwrap_login(&aad(target.target), &target.login)
+        .unwrap_login(&aad(target.verified.target()), &target.login)
         .await?;
     let login = Login {
         name: &target.login_name,
@@ -303,6 +330,11 @@ pub async fn session(app: &App, target: &Target) -> Result<Session> {
     postgres::connect(&place(target)?, &login, deadline(app))
         .await
         .map_err(|e| refused(&e))
+}
+
+/// As [`session`], with the target that a row is about once it was checked.
+pub async fn session_of(app: &App, row: &Draft) -> Result<Session> {
+    session(app, &signed(app, row.credential).await?).await
 }
 
 /// How long one conversation may take.

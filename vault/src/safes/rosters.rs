@@ -7,9 +7,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
 use quorum::Hash;
+use quorum::assertion::PublicKey;
 use quorum::evidence::{Anchor, Proved, Trust};
 use quorum::ids::SafeId;
-use quorum::roster::{RosterEvidence, RosterStep, VerifiedRoster};
+use quorum::ids::{AuthenticatorId, UserId};
+use quorum::people::People;
+use quorum::roster::{RosterEvidence, RosterStep, VerifiedRoster, VerifiedTarget};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
@@ -17,12 +20,15 @@ use crate::error::{Error, Result, Words};
 use crate::ledger::{Checkpoint, Ledger};
 use crate::people::store::{at, places, seq, sql};
 
-type Held = HashMap<(Hash, u64), Arc<VerifiedRoster>>;
+type Held<K, T> = Arc<Mutex<HashMap<(K, u64), T>>>;
 
-/// Rosters that were verified, kept by the leaf of their `roster.set` and the newest event about a key of theirs.
+/// Rosters that were verified, kept by the leaf of their `roster.set` and the newest event about a key of theirs. In the
+/// same way what hangs on them: bindings by the leaf of their `target.set`, and enrolled keys.
 #[derive(Clone, Default)]
 pub struct Rosters {
-    held: Arc<Mutex<Held>>,
+    held: Held<Hash, Arc<VerifiedRoster>>,
+    bound: Held<Hash, Arc<VerifiedTarget>>,
+    keys: Held<AuthenticatorId, (UserId, PublicKey)>,
 }
 
 /// What the rows say of a roster: where to look for it, no more.
@@ -108,8 +114,7 @@ impl Rosters {
         newest: u64,
     ) -> Result<Arc<VerifiedRoster>> {
         let key = (said.leaf, newest);
-        let held = self.held.lock().ok().and_then(|h| h.get(&key).cloned());
-        let roster = match held {
+        let roster = match held(&self.held, &key) {
             Some(held) => held,
             None => Arc::new(verify(ledger, safe, said.epoch).await?),
         };
@@ -117,13 +122,74 @@ impl Rosters {
         if roster.leaf() != said.leaf || roster.safe() != safe || roster.epoch() != said.epoch {
             return Err(unproved("a row names another roster than the ledger"));
         }
-        if let Ok(mut held) = self.held.lock() {
-            if held.len() > 256 {
-                held.clear();
-            }
-            held.entry(key).or_insert_with(|| roster.clone());
-        }
+        keep(&self.held, key, &roster);
         Ok(roster)
+    }
+
+    /// A binding that was verified before.
+    pub(crate) fn bound(&self, key: &(Hash, u64)) -> Option<Arc<VerifiedTarget>> {
+        held(&self.bound, key)
+    }
+
+    /// Keeps a verified binding.
+    pub(crate) fn keep_bound(
+        &self,
+        key: (Hash, u64),
+        target: VerifiedTarget,
+    ) -> Arc<VerifiedTarget> {
+        let target = Arc::new(target);
+        keep(&self.bound, key, &target);
+        target
+    }
+
+    /// The newest revocation that the rows know of.
+    pub(crate) async fn newest_key_event(&self, ledger: &Ledger) -> Result<u64> {
+        let row = sqlx::query(sql!("SELECT ", NEWEST_KEY_EVENT))
+            .fetch_one(&ledger.db().pool)
+            .await?;
+        seq(row.try_get(0)?)
+    }
+
+    /// A key of `user`, from its enrolment, checked back to the first custodian's. Whether it is still live is not asked.
+    pub(crate) async fn enrolled_key(
+        &self,
+        ledger: &Ledger,
+        user: UserId,
+        authenticator: AuthenticatorId,
+        (trust, checkpoint): (&Trust, &Checkpoint),
+    ) -> Result<PublicKey> {
+        let key = (authenticator, self.newest_key_event(ledger).await?);
+        let (owner, public_key) = match held(&self.keys, &key) {
+            Some(held) => held,
+            None => {
+                let people =
+                    people_of(ledger, [user.to_string()].into(), trust, checkpoint).await?;
+                let found = people
+                    .key(authenticator)
+                    .ok_or_else(|| unproved("a key that signed was never enrolled"))?;
+                let found = (found.user, found.public_key);
+                keep(&self.keys, key, &found);
+                found
+            }
+        };
+        if owner == user {
+            Ok(public_key)
+        } else {
+            Err(unproved("a key that signed is somebody else's"))
+        }
+    }
+}
+
+fn held<K: Eq + std::hash::Hash, T: Clone>(held: &Held<K, T>, key: &(K, u64)) -> Option<T> {
+    held.lock().ok().and_then(|held| held.get(key).cloned())
+}
+
+fn keep<K: Eq + std::hash::Hash, T: Clone>(kept: &Held<K, T>, key: (K, u64), what: &T) {
+    if let Ok(mut kept) = kept.lock() {
+        if kept.len() > 256 {
+            kept.clear();
+        }
+        kept.entry(key).or_insert_with(|| what.clone());
     }
 }
 
@@ -172,7 +238,7 @@ async fn keys_agree(ledger: &Ledger, roster: &VerifiedRoster) -> Result<()> {
         .map(|(user, key)| (key.authenticator.to_string(), (user, key)))
         .collect();
     let mut query = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "SELECT authenticator, user_id, share_key, credential_id FROM authenticators WHERE authenticator IN ({})",
+        "SELECT authenticator, user_id, share_key, credential_id, public_key FROM authenticators WHERE authenticator IN ({})",
         places(wanted.len())
     )));
     for key in wanted.keys() {
@@ -184,7 +250,8 @@ async fn keys_agree(ledger: &Ledger, roster: &VerifiedRoster) -> Result<()> {
             .ok_or_else(|| unproved("a key is there twice"))?;
         let same = row.try_get::<String, _>(1)? == user.to_string()
             && row.try_get::<Option<Vec<u8>>, _>(2)?.as_deref() == Some(&key.share_key)
-            && row.try_get::<Vec<u8>, _>(3)? == key.credential_id;
+            && row.try_get::<Vec<u8>, _>(3)? == key.credential_id
+            && row.try_get::<Vec<u8>, _>(4)? == key.public_key.as_bytes();
         if !same {
             return Err(unproved("a key's row was changed"));
         }
@@ -272,6 +339,17 @@ pub async fn gather(
     epoch: u64,
     checkpoint: &Checkpoint,
 ) -> Result<RosterEvidence> {
+    gather_with(ledger, safe, epoch, BTreeSet::new(), checkpoint).await
+}
+
+/// As [`gather`], with everything about some more `people`.
+pub(crate) async fn gather_with(
+    ledger: &Ledger,
+    safe: SafeId,
+    epoch: u64,
+    mut people: BTreeSet<String>,
+    checkpoint: &Checkpoint,
+) -> Result<RosterEvidence> {
     let pool = &ledger.db().pool;
     let rows = sqlx::query(
         "SELECT r.seq, q.seq, r.request FROM rosters r JOIN requests q ON q.request = r.request \
@@ -281,7 +359,7 @@ pub async fn gather(
     .bind(at(epoch))
     .fetch_all(pool)
     .await?;
-    let (mut steps, mut people) = (Vec::new(), BTreeSet::new());
+    let mut steps = Vec::new();
     for row in rows {
         let (set, filed, request) = (
             seq(row.try_get(0)?)?,
@@ -313,18 +391,32 @@ pub async fn gather(
             decisions: all_proved(ledger, decisions, checkpoint).await?,
         });
     }
+    Ok(RosterEvidence {
+        rosters: steps,
+        ..about(ledger, people, checkpoint).await?
+    })
+}
+
+/// Everything about people and their keys, and about those who let them in, gave them roles or ended their keys: whoever
+/// did that signed it, and their own keys go along, back to the first custodian's.
+async fn about(
+    ledger: &Ledger,
+    people: BTreeSet<String>,
+    checkpoint: &Checkpoint,
+) -> Result<RosterEvidence> {
     let (mut enrolments, mut invitations, mut revocations) =
         (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    // Whoever invited, gave roles or revoked signed that too: their own keys go along, back to the first custodian's.
-    let (mut waiting, mut done): (Vec<String>, BTreeSet<String>) =
-        (people.into_iter().collect(), BTreeSet::new());
+    let (mut waiting, mut done): (Vec<String>, BTreeSet<String>) = (
+        people.into_iter().filter(|p| p != "system").collect(),
+        BTreeSet::new(),
+    );
     while let Some(person) = waiting.pop() {
         if !done.insert(person.clone()) {
             continue;
         }
         let rows = sqlx::query("SELECT e.seq, e.event, e.actor FROM ledger_links l JOIN ledger_entries e ON e.seq = l.seq WHERE l.subject = $1")
             .bind(person)
-            .fetch_all(pool)
+            .fetch_all(&ledger.db().pool)
             .await?;
         for row in rows {
             let place = seq(row.try_get(0)?)?;
@@ -344,11 +436,32 @@ pub async fn gather(
         }
     }
     Ok(RosterEvidence {
-        rosters: steps,
+        rosters: Vec::new(),
         enrolments: all_proved(ledger, enrolments, checkpoint).await?,
         invitations: all_proved(ledger, invitations, checkpoint).await?,
         revocations: all_proved(ledger, revocations, checkpoint).await?,
     })
+}
+
+/// People and their keys, replayed from signed entries.
+async fn people_of(
+    ledger: &Ledger,
+    users: BTreeSet<String>,
+    trust: &Trust,
+    checkpoint: &Checkpoint,
+) -> Result<People> {
+    let about = about(ledger, users, checkpoint).await?;
+    let all = about.enrolments.iter().chain(&about.invitations);
+    let mut all: Vec<&Proved> = all.chain(&about.revocations).collect();
+    all.sort_by_key(|proved| proved.seq);
+    let mut people = People::new();
+    for proved in all {
+        let entry = trust.entry(proved).map_err(|e| unproved(&e.to_string()))?;
+        people
+            .apply(trust, &entry)
+            .map_err(|e| unproved(&format!("entry {} is false: {e}", proved.seq)))?;
+    }
+    Ok(people)
 }
 
 fn named_in(roster_set: &[u8]) -> Vec<String> {

@@ -1,0 +1,115 @@
+//! Verified bindings: a `target.set` gathered from stored entries, proved by `quorum` back to the quorum that approved it.
+//!
+//! As with rosters, rows only say where to look (promise P12). Not trusted, but believed to be complete: who deletes the
+//! links of a revocation, of a denial or of a newer binding hides it here, and the offline verifier finds it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use quorum::entry::Event;
+use quorum::evidence::{Proved, Trust};
+use quorum::ids::{CredentialId, SafeId};
+use quorum::roster::{TargetEvidence, VerifiedTarget};
+use sqlx::Row;
+
+use crate::app::App;
+use crate::error::Result;
+use crate::ledger::Checkpoint;
+use crate::people::store::{at, seq};
+use crate::safes::rosters::{gather_with, proved, trust, unproved};
+
+/// The binding that the entry at `place` makes. Kept as long as no key is revoked: a rotation then costs one proof.
+pub(super) async fn verified(app: &App, place: u64) -> Result<Arc<VerifiedTarget>> {
+    let checkpoint = app.ledger.checkpoint().await?;
+    let trust = trust(&app.ledger, &checkpoint).await?;
+    let set = proved(&app.ledger, place, &checkpoint).await?;
+    let entry = trust.entry(&set).map_err(|e| unproved(&e.to_string()))?;
+    let Event::TargetSet(said) = entry.event else {
+        return Err(unproved("a target's entry binds nothing"));
+    };
+    let key = (entry.leaf, app.rosters.newest_key_event(&app.ledger).await?);
+    if let Some(held) = app.rosters.bound(&key) {
+        return Ok(held);
+    }
+    let evidence = gather(app, set, said.safe, &said.request.to_string(), &checkpoint).await?;
+    let target = VerifiedTarget::verify(&trust, &evidence).map_err(|e| unproved(&e.to_string()))?;
+    check_home(app, target.credential(), target.safe(), &trust, &checkpoint).await?;
+    Ok(app.rosters.keep_bound(key, target))
+}
+
+/// Every entry that a binding stands on: its request and what was said of it, the rosters until then, and the people.
+async fn gather(
+    app: &App,
+    set: Proved,
+    safe: SafeId,
+    request: &str,
+    checkpoint: &Checkpoint,
+) -> Result<TargetEvidence> {
+    let pool = &app.ledger.db().pool;
+    let rows = sqlx::query(
+        "SELECT e.seq, e.event, e.actor FROM ledger_links l JOIN ledger_entries e ON e.seq = l.seq \
+         WHERE l.subject = $1 AND l.seq < $2 ORDER BY l.seq",
+    )
+    .bind(request.to_owned())
+    .bind(at(set.seq))
+    .fetch_all(pool)
+    .await?;
+    let (mut filed, mut decisions, mut people) = (None, Vec::new(), BTreeSet::new());
+    for row in rows {
+        let place = seq(row.try_get(0)?)?;
+        match row.try_get::<String, _>(1)?.as_str() {
+            "request.filed" => filed = Some(place),
+            // A binding of the same request before this one has spent it.
+            "request.approved" | "request.denied" | "request.ended" | "target.set" => {
+                decisions.push(proved(&app.ledger, place, checkpoint).await?);
+            }
+            _ => continue,
+        }
+        people.insert(row.try_get::<String, _>(2)?);
+    }
+    let filed = filed.ok_or_else(|| unproved("a target was bound by no request"))?;
+    let row =
+        sqlx::query("SELECT COALESCE(MAX(epoch), 0) FROM rosters WHERE safe = $1 AND seq < $2")
+            .bind(safe.to_string())
+            .bind(at(set.seq))
+            .fetch_one(pool)
+            .await?;
+    let epoch = seq(row.try_get(0)?)?;
+    Ok(TargetEvidence {
+        rosters: gather_with(&app.ledger, safe, epoch, people, checkpoint).await?,
+        request: proved(&app.ledger, filed, checkpoint).await?,
+        set,
+        decisions,
+    })
+}
+
+/// A credential belongs for ever to the safe of its first `target.set` or `version.sealed` (FORMATS.md 4, "Belonging"):
+/// the quorum of another safe binds nothing of it.
+async fn check_home(
+    app: &App,
+    credential: CredentialId,
+    safe: SafeId,
+    trust: &Trust,
+    checkpoint: &Checkpoint,
+) -> Result<()> {
+    let first = sqlx::query(
+        "SELECT l.seq FROM ledger_links l JOIN ledger_entries e ON e.seq = l.seq \
+         WHERE l.subject = $1 AND e.event IN ('target.set', 'version.sealed') ORDER BY l.seq LIMIT 1",
+    )
+    .bind(credential.to_string())
+    .fetch_optional(&app.ledger.db().pool)
+    .await?
+    .ok_or_else(|| unproved("a bound credential has no entry"))?;
+    let first = proved(&app.ledger, seq(first.try_get(0)?)?, checkpoint).await?;
+    let entry = trust.entry(&first).map_err(|e| unproved(&e.to_string()))?;
+    let home = match &entry.event {
+        Event::TargetSet(set) if set.credential == credential => Some(set.safe),
+        Event::VersionSealed(sealed) if sealed.credential == credential => Some(sealed.safe),
+        _ => None,
+    };
+    if home == Some(safe) {
+        Ok(())
+    } else {
+        Err(unproved("a credential was bound by another safe"))
+    }
+}
