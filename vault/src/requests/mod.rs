@@ -5,6 +5,7 @@ pub mod evidence;
 pub mod file;
 pub mod live;
 pub mod poll;
+pub mod proved;
 pub mod release;
 pub mod settle;
 pub mod site;

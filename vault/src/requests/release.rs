@@ -135,9 +135,10 @@ async fn opened(app: &App, filed: &Filed, rosters: &Rosters) -> Result<Opening> 
         return Err(app.keys.outage());
     }
     // The database's tree must extend the anchor before anything is released (promise P5).
-    futures::try_join!(
+    let ((), (), proof) = futures::try_join!(
         app.ledger.check_extends(),
-        crate::safes::rosters::rows_agree(&app.ledger, &rosters.in_force)
+        crate::safes::rosters::rows_agree(&app.ledger, &rosters.in_force),
+        super::proved::decisions(app, filed, Some(rosters))
     )?;
     let under = rosters.clone();
     let request = filed.request;
@@ -150,7 +151,7 @@ async fn opened(app: &App, filed: &Filed, rosters: &Rosters) -> Result<Opening> 
                 let asked = filed.asked()?;
                 let Purpose::Release(release) = &asked.purpose else { return Err(Error::internal("no release")) };
                 let now = At { seq: tx.next_seq(), time: tx.now() };
-                let said = store::said(&mut *tx.conn(), request).await?;
+                let said = proof.keep(store::said(&mut *tx.conn(), request).await?);
                 let tally = decide::may_act(tx.conn(), &filed, &asked, &under, &said, now).await?;
                 let sealed = credentials::state_of(tx.conn(), release.credential, release.version).await?;
                 if sealed.hash != release.envelope || sealed.roster != asked.roster || sealed.state == "superseded" {

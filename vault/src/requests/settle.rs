@@ -11,6 +11,7 @@ use quorum::statement::{Purpose, Request as Asked, RosterPurpose, TargetPurpose}
 
 use super::State;
 use super::decide::{self, Rosters};
+use super::proved::Proof;
 use super::store::{self, Filed};
 use crate::app::App;
 use crate::convert::Audited;
@@ -62,7 +63,7 @@ pub async fn settle(app: &App, request: RequestId) -> Result<()> {
             seq: app.ledger.stored_size().await?,
             time: app.ledger.clock().now(),
         };
-        is_ready(&mut conn, &filed, &asked, rosters.as_ref(), now)
+        is_ready(&mut conn, &filed, &asked, rosters.as_ref(), None, now)
             .await?
             .is_some()
     };
@@ -73,9 +74,10 @@ pub async fn settle(app: &App, request: RequestId) -> Result<()> {
         // Weeks may lie behind: who was named then may have left, and versions may have been sealed since.
         crate::safes::check_new_roster(app, filed.safe, &roster.new).await?;
     }
+    let proof = super::proved::decisions(app, &filed, rosters.as_ref()).await?;
     let done = app
         .ledger
-        .write(move |tx| Box::pin(async move { act(tx, request, rosters.as_ref()).await }))
+        .write(move |tx| Box::pin(async move { act(tx, request, rosters.as_ref(), &proof).await }))
         .await;
     match done {
         Ok(_) | Err(Error::Conflict(_)) => Ok(()), // somebody else settled it, or it moved on
@@ -94,12 +96,17 @@ async fn is_ready(
     filed: &Filed,
     asked: &Asked,
     rosters: Option<&Rosters>,
+    proof: Option<&Proof>,
     now: At,
 ) -> Result<Option<Ready>> {
     if now.time >= filed.expires {
         return Ok(None);
     }
     let said = store::said(&mut *conn, filed.request).await?;
+    let said = match proof {
+        Some(proof) => proof.keep(said),
+        None => said,
+    };
     let approvals = match rosters {
         None => Vec::new(),
         Some(rosters) => {
@@ -156,7 +163,12 @@ pub(super) fn newly_named(
         .collect()
 }
 
-async fn act(tx: &mut Tx, request: RequestId, rosters: Option<&Rosters>) -> Result<Recorded<()>> {
+async fn act(
+    tx: &mut Tx,
+    request: RequestId,
+    rosters: Option<&Rosters>,
+    proof: &Proof,
+) -> Result<Recorded<()>> {
     let filed = match rosters {
         Some(rosters) => decide::current(tx.conn(), request, rosters).await?,
         None => store::by_id(tx.conn(), request).await?,
@@ -166,7 +178,7 @@ async fn act(tx: &mut Tx, request: RequestId, rosters: Option<&Rosters>) -> Resu
         seq: tx.next_seq(),
         time: tx.now(),
     };
-    let ready = is_ready(tx.conn(), &filed, &asked, rosters, now)
+    let ready = is_ready(tx.conn(), &filed, &asked, rosters, Some(proof), now)
         .await?
         .ok_or_else(store::moved_on)?;
     if !filed.state.pending() {
