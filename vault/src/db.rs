@@ -13,6 +13,7 @@ use crate::error::{Error, Result, Words};
 const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../migrations/0001_founding.sql")),
     (2, include_str!("../migrations/0002_leaves.sql")),
+    (3, include_str!("../migrations/0003_servers.sql")),
 ];
 
 /// Tables that are only ever added to, made by the first migration.

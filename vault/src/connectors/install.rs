@@ -3,7 +3,8 @@
 //! The role `vitrine_rotator` holds the right to call three functions. Each target has a login of its own in it,
 //! `vitrine_rotator_` and the last twelve digits of the target's id, and the table `vitrine.rotated` says which one account a
 //! login may change: a second target on the same server adds a login and a row and touches neither password nor
-//! row of the first, and whoever gets hold of one login gets no other account.
+//! row of the first, and whoever gets hold of one login gets no other account. Roles are the server's and the table is one database's:
+//! the comment of a login says what it keeps to the scripts that are run in other databases.
 //!
 //! The functions run as the superuser who installs them (`SECURITY DEFINER`), with a fixed `search_path`; what a
 //! login may do, they ask `session_user`, which only a superuser can change.
@@ -163,6 +164,16 @@ BEGIN
     RAISE EXCEPTION 'Another credential of Vitrine keeps role "%": one account is kept in one place.', current_setting('vitrine.account')
       USING HINT = 'Ask its custodians. If that Vitrine is gone, delete the row from vitrine.rotated first.';
   END IF;
+  -- Roles are the server's: what another of its databases keeps stands in the comment of the login there.
+  IF EXISTS (SELECT FROM pg_shdescription d JOIN pg_roles r ON r.oid = d.objoid
+             WHERE d.classoid = 'pg_authid'::regclass AND left(r.rolname::text, 16) = 'vitrine_rotator_'
+             AND left(d.description, 20) = 'Vitrine: credential ' AND substr(d.description, 64) = current_setting('vitrine.account')
+             AND substr(d.description, 21, 36) <> current_setting('vitrine.credential')) THEN
+    RAISE EXCEPTION 'Another credential of Vitrine keeps role "%" by another database: one account is kept in one place.', current_setting('vitrine.account')
+      USING HINT = 'Ask its custodians. If that Vitrine is gone, drop its login first: see the comments of the roles vitrine_rotator_*.';
+  END IF;
+  EXECUTE format('COMMENT ON ROLE %I IS %L', current_setting('vitrine.login'),
+                 'Vitrine: credential ' || current_setting('vitrine.credential') || ', role ' || current_setting('vitrine.account'));
   INSERT INTO vitrine.rotated (login, role, credential)
     VALUES (current_setting('vitrine.login'), current_setting('vitrine.account'), current_setting('vitrine.credential')::uuid)
     ON CONFLICT (login) DO UPDATE SET role = excluded.role, credential = excluded.credential;
@@ -258,7 +269,8 @@ pub(super) const EXCESS: &[(&str, &str)] = &[
         "it may read or change the list of roles that are rotated",
     ),
     (
-        "SELECT has_schema_privilege(session_user, 'vitrine', 'CREATE') OR has_database_privilege(session_user, current_database(), 'CREATE')",
+        "SELECT has_schema_privilege(session_user, 'vitrine', 'CREATE') \
+         OR EXISTS (SELECT FROM pg_catalog.pg_database d WHERE has_database_privilege(session_user, d.oid, 'CREATE'))",
         "it may create objects in the schema vitrine, or schemas",
     ),
     (
@@ -279,16 +291,33 @@ pub(super) const EXCESS: &[(&str, &str)] = &[
         "there are other functions in the schema vitrine",
     ),
     (
-        // Rights and possessions in this database and in all, but for those that the SQL gives.
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_roles member ON member.oid = m.member \
+         JOIN pg_catalog.pg_roles granted ON granted.oid = m.roleid \
+         WHERE granted.rolname = 'vitrine_rotator' AND m.admin_option AND NOT member.rolsuper)",
+        "somebody who is no superuser may hand the role vitrine_rotator on",
+    ),
+    (
+        // Rights and possessions of the login anywhere; of vitrine_rotator, in this database and in all, but for those that the SQL gives.
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_shdepend d JOIN pg_catalog.pg_roles r ON r.oid = d.refobjid \
          WHERE d.refclassid = 'pg_authid'::regclass \
-         AND d.dbid IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())) \
          AND d.classid <> 'pg_auth_members'::regclass \
-         AND (r.rolname = session_user OR (r.rolname = 'vitrine_rotator' AND NOT (d.deptype = 'a' AND ( \
+         AND (r.rolname = session_user OR (r.rolname = 'vitrine_rotator' \
+           AND d.dbid IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())) AND NOT (d.deptype = 'a' AND ( \
            (d.classid = 'pg_namespace'::regclass AND d.objid = 'vitrine'::regnamespace) \
            OR (d.classid = 'pg_proc'::regclass AND d.objid IN (SELECT oid FROM pg_catalog.pg_proc WHERE pronamespace = 'vitrine'::regnamespace)) \
            OR d.classid = 'pg_database'::regclass)))))",
-        "it has other rights in this database, or owns something",
+        "it has other rights, or owns something",
+    ),
+    (
+        // In other databases nothing has a name here: one schema and three functions each are what the SQL gives there.
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_shdepend d \
+         WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = 'vitrine_rotator'::regrole \
+         AND d.dbid NOT IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())) \
+         GROUP BY d.dbid \
+         HAVING count(*) FILTER (WHERE d.deptype <> 'a' OR d.classid NOT IN ('pg_namespace'::regclass, 'pg_proc'::regclass)) > 0 \
+         OR count(DISTINCT d.objid) FILTER (WHERE d.classid = 'pg_namespace'::regclass) > 1 \
+         OR count(DISTINCT d.objid) FILTER (WHERE d.classid = 'pg_proc'::regclass) > 3)",
+        "vitrine_rotator has other rights in another database",
     ),
 ];
 

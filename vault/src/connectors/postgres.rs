@@ -3,12 +3,16 @@
 //!
 //! The server is known again by the signed `pin`: a Unix socket, or the SHA-256 of its certificate's public key. No
 //! public root counts, and there is no falling back to plain text.
+//!
+//! The password never travels. Over TLS the login is SCRAM bound to the certificate (`tls-server-end-point`, RFC 5929), or it is none: a
+//! server whose certificate is signed with Ed25519 has no such binding and cannot be used. Over a socket, which has nothing to bind to,
+//! whoever listens there and asks for the password itself, or its MD5, is refused before it is answered.
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin as Pinned;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use quorum::statement::Pin;
@@ -16,9 +20,10 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha384, Sha512};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_postgres::config::SslMode;
+use tokio::net::UnixStream;
+use tokio_postgres::config::{ChannelBinding as Binding, SslMode};
 use tokio_postgres::tls::{ChannelBinding, TlsConnect};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls};
@@ -67,6 +72,13 @@ impl Place {
             ),
         }
     }
+}
+
+/// The server of an address: what comes before its database. Roles are the server's, in all of its databases.
+pub fn server(address: &str) -> &str {
+    address
+        .rsplit_once('/')
+        .map_or(address, |(server, _)| server)
 }
 
 /// A host as an address writes it, without the brackets of IPv6.
@@ -162,26 +174,44 @@ pub async fn connect(
     let client = tokio::time::timeout(deadline, open(place, &mut config))
         .await
         .map_err(|_| TargetError::Unreachable("no answer in time".into()))?
-        .map_err(|e| said(&e, login.name))?;
+        .map_err(|e| match e {
+            NotOpened::Said(e) => said(&e, login.name),
+            NotOpened::NoSocket => TargetError::Unreachable("no connection".into()),
+        })?;
     Ok(Session { client, deadline })
 }
 
-async fn open(place: &Place, config: &mut Config) -> Result<Client, tokio_postgres::Error> {
+enum NotOpened {
+    NoSocket,
+    Said(tokio_postgres::Error),
+}
+
+impl From<tokio_postgres::Error> for NotOpened {
+    fn from(e: tokio_postgres::Error) -> Self {
+        NotOpened::Said(e)
+    }
+}
+
+async fn open(place: &Place, config: &mut Config) -> Result<Client, NotOpened> {
     match place.pin {
         Pin::Spki(pin) => {
             let (client, connection) = config
                 .host(&place.host)
                 .ssl_mode(SslMode::Require)
+                .channel_binding(Binding::Require)
                 .connect(MakePinned { pin })
                 .await?;
             tokio::spawn(connection);
             Ok(client)
         }
         _ => {
+            let path = format!("{}/.s.PGSQL.{}", place.host, place.port);
+            let socket = UnixStream::connect(path)
+                .await
+                .map_err(|_| NotOpened::NoSocket)?;
             let (client, connection) = config
-                .host_path(&place.host)
                 .ssl_mode(SslMode::Disable)
-                .connect(NoTls)
+                .connect_raw(ScramAlone::new(socket), NoTls)
                 .await?;
             tokio::spawn(connection);
             Ok(client)
@@ -210,10 +240,19 @@ fn said(e: &tokio_postgres::Error, who: &str) -> TargetError {
     }
     let mut cause: Option<&dyn std::error::Error> = Some(e);
     while let Some(c) = cause {
-        if c.to_string().contains(PIN_DIFFERS) {
+        let text = c.to_string();
+        if text.contains(PIN_DIFFERS) {
             return TargetError::WrongServer(PIN_DIFFERS.into());
         }
+        if text.contains(ASKS_FOR_MORE) {
+            return TargetError::Refused(ASKS_FOR_MORE.into());
+        }
         cause = c.source();
+    }
+    if e.to_string().starts_with("authentication error") {
+        return TargetError::Refused(
+            "its login is not SCRAM bound to the connection; mend its pg_hba.conf".into(),
+        );
     }
     if e.to_string().starts_with("error performing TLS handshake") {
         return TargetError::WrongServer("it does not speak TLS".into());
@@ -453,12 +492,140 @@ where
     }
 }
 
+/// What SCRAM is bound to: the certificate's hash, by the function that it was signed with, SHA-256 where that is weaker
+/// (RFC 5929, section 4.1).
+fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
+    const SHA384_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0c];
+    const SHA512_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0d];
+    const SHA384_ECDSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03];
+    const SHA512_ECDSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x04];
+    const RSA_PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a];
+    const SHA384: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02];
+    const SHA512: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03];
+    const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
+    let (whole, _) = der(certificate)?;
+    let (_, rest) = der(whole)?;
+    let (algorithm, _) = der(rest)?;
+    let (oid, parameters) = der(algorithm)?;
+    // PSS names its function among its parameters.
+    let named = |function: &[u8]| {
+        oid == RSA_PSS && parameters.windows(function.len()).any(|w| w == function)
+    };
+    if oid == ED25519 {
+        None
+    } else if oid == SHA384_RSA || oid == SHA384_ECDSA || named(SHA384) {
+        Some(Sha384::digest(certificate).to_vec())
+    } else if oid == SHA512_RSA || oid == SHA512_ECDSA || named(SHA512) {
+        Some(Sha512::digest(certificate).to_vec())
+    } else {
+        Some(Sha256::digest(certificate).to_vec())
+    }
+}
+
+/// The content of the first DER element, and what follows it.
+fn der(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (_tag, rest) = bytes.split_first()?;
+    let (first, mut rest) = rest.split_first()?;
+    let mut length = usize::from(*first);
+    if length >= 0x80 {
+        let (long, after) = rest.split_at_checked(length - 0x80)?;
+        length = match long {
+            [a] => usize::from(*a),
+            [a, b] => usize::from(*a) << 8 | usize::from(*b),
+            [a, b, c] => usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c),
+            _ => return None,
+        };
+        rest = after;
+    }
+    rest.split_at_checked(length)
+}
+
+const ASKS_FOR_MORE: &str =
+    "it asks for the password itself and not for SCRAM; mend its pg_hba.conf";
+
+/// A server's first message: its kind, length, and which login it asks for.
+const FIRST: usize = 9;
+
+/// A stream whose server may ask for SCRAM or for nothing: its first message is read here, and another one ends the
+/// conversation before anything is answered. A later one is no place to ask: by then the login is under way.
+struct ScramAlone<S> {
+    stream: S,
+    first: [u8; FIRST],
+    seen: usize,
+    given: usize,
+}
+
+impl<S> ScramAlone<S> {
+    const fn new(stream: S) -> Self {
+        Self {
+            stream,
+            first: [0; FIRST],
+            seen: 0,
+            given: 0,
+        }
+    }
+
+    /// An error of the server's is passed on; else it asks for SASL (10), or for nothing (0).
+    const fn good(&self) -> bool {
+        matches!(self.first, [b'E', ..] | [b'R', _, _, _, _, 0, 0, 0, 0 | 10])
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for ScramAlone<S> {
+    fn poll_read(
+        self: Pinned<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        while this.seen < FIRST {
+            let mut room = ReadBuf::new(this.first.get_mut(this.seen..).unwrap_or_default());
+            ready!(Pinned::new(&mut this.stream).poll_read(cx, &mut room))?;
+            match room.filled().len() {
+                0 => return Poll::Ready(Ok(())),
+                more => this.seen += more,
+            }
+        }
+        if this.given < FIRST {
+            if !this.good() {
+                return Poll::Ready(Err(io::Error::other(ASKS_FOR_MORE)));
+            }
+            let rest = this.first.get(this.given..).unwrap_or_default();
+            let some = rest.get(..buf.remaining()).unwrap_or(rest);
+            buf.put_slice(some);
+            this.given += some.len();
+            return Poll::Ready(Ok(()));
+        }
+        Pinned::new(&mut this.stream).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for ScramAlone<S> {
+    fn poll_write(
+        mut self: Pinned<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pinned::new(&mut self.stream).poll_write(cx, buf)
+    }
+    fn poll_flush(mut self: Pinned<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pinned::new(&mut self.stream).poll_flush(cx)
+    }
+    fn poll_shutdown(mut self: Pinned<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pinned::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
 /// The encrypted stream, with what `tokio-postgres` wants to know of it.
 struct Tls<S>(Box<tokio_rustls::client::TlsStream<S>>);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> tokio_postgres::tls::TlsStream for Tls<S> {
     fn channel_binding(&self) -> ChannelBinding {
-        ChannelBinding::none()
+        let certificates = self.0.get_ref().1.peer_certificates();
+        certificates
+            .and_then(|all| all.first())
+            .and_then(|certificate| end_point(certificate))
+            .map_or_else(ChannelBinding::none, ChannelBinding::tls_server_end_point)
     }
 }
 

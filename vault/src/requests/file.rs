@@ -289,8 +289,8 @@ async fn target_is_free(
     if row.try_get::<String, _>(0)? != asked.safe.to_string() {
         return Err(bad_statement("the credential is in another safe"));
     }
-    let taken = sqlx::query("SELECT credential FROM targets WHERE address = $1 AND account = $2 AND live = 1 AND credential <> $3")
-        .bind(address.to_owned())
+    let taken = sqlx::query("SELECT credential FROM targets WHERE server = $1 AND account = $2 AND live = 1 AND credential <> $3")
+        .bind(crate::connectors::postgres::server(address).to_owned())
         .bind(account.to_owned())
         .bind(credential.to_string())
         .fetch_optional(conn)

@@ -327,7 +327,7 @@ async fn set_target(
         .bind(t.credential.to_string())
         .execute(tx.conn())
         .await?;
-    let bound = sqlx::query("UPDATE targets SET live = 1, seq = $1 WHERE target = $2 AND credential = $3 AND address = $4 AND account = $5 AND pin = $6 AND connector = $7")
+    let bound = sqlx::query("UPDATE targets SET live = 1, seq = $1, server = $8 WHERE target = $2 AND credential = $3 AND address = $4 AND account = $5 AND pin = $6 AND connector = $7")
         .bind(at(done.seq()))
         .bind(t.target.to_string())
         .bind(t.credential.to_string())
@@ -335,6 +335,7 @@ async fn set_target(
         .bind(t.account.clone())
         .bind(t.pin.to_string())
         .bind(t.connector.clone())
+        .bind(crate::connectors::postgres::server(&t.address).to_owned())
         .execute(tx.conn())
         .await
         .map_err(|e| match e {
@@ -360,7 +361,7 @@ async fn set_target(
 pub fn already_bound() -> Error {
     Error::conflict(
         "Not bound.",
-        "This account at this address belongs to another credential.",
+        "This account at this server belongs to another credential.",
         "Ask the custodians of that safe; one account is kept in one place.",
     )
 }

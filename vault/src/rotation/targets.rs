@@ -144,18 +144,19 @@ pub async fn draft(
         .aside(move |tx| {
             Box::pin(async move {
                 sqlx::query(
-                    "INSERT INTO targets (target, credential, connector, address, account, pin, login_name, login, verifier, live) \
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)",
+                    "INSERT INTO targets (target, credential, connector, address, account, pin, login_name, login, verifier, server, live) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0)",
                 )
                 .bind(row.target.to_string())
                 .bind(row.credential.to_string())
                 .bind(row.connector)
-                .bind(row.address)
+                .bind(row.address.clone())
                 .bind(row.account)
                 .bind(row.pin)
                 .bind(row.login_name)
                 .bind(row.login)
                 .bind(row.verifier)
+                .bind(postgres::server(&row.address).to_owned())
                 .execute(tx.conn())
                 .await?;
                 Ok(())
@@ -165,15 +166,15 @@ pub async fn draft(
     Ok((target, sql))
 }
 
-/// (target, account) belongs to one credential: said before an administrator is asked to run anything.
+/// (target, account) belongs to one credential, whichever database of the server its address names: said before an administrator is asked to run anything.
 async fn refuse_bound(
     app: &App,
     credential: CredentialId,
     address: &str,
     account: &str,
 ) -> Result<()> {
-    let bound = sqlx::query("SELECT credential FROM targets WHERE address = $1 AND account = $2 AND live = 1 AND credential <> $3")
-        .bind(address.to_owned())
+    let bound = sqlx::query("SELECT credential FROM targets WHERE server = $1 AND account = $2 AND live = 1 AND credential <> $3")
+        .bind(postgres::server(address).to_owned())
         .bind(account.to_owned())
         .bind(credential.to_string())
         .fetch_optional(&app.ledger.db().pool)
