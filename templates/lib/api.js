@@ -76,12 +76,14 @@ export const path = (parts, ...values) => parts.reduce((out, part, i) => out + e
 
 /**
  * Follows a request live (server-sent events). Returns a function that ends it.
- * @param {string} request @param {(live: object) => void} onLive @param {(connected: boolean) => void} [onState]
+ * @param {string} request @param {(live: object) => void} onLive
+ * @param {{onState?: (how: 'live' | 'trying' | 'over') => void, reading?: boolean}} [options] `over`: the browser gives up, as after signing out;
+ *   `reading`: others are shown that this person reads it
  */
-export function follow(request, onLive, onState = () => {}) {
-  const source = new EventSource(`/api/v1/requests/${encodeURIComponent(request)}/events`);
-  source.onopen = () => onState(true);
-  source.onerror = () => onState(false);
+export function follow(request, onLive, { onState = () => {}, reading = false } = {}) {
+  const source = new EventSource(`/api/v1/requests/${encodeURIComponent(request)}/events${reading ? '?reading=true' : ''}`);
+  source.onopen = () => onState('live');
+  source.onerror = () => onState(source.readyState === EventSource.CLOSED ? 'over' : 'trying');
   source.onmessage = (event) => onLive(JSON.parse(event.data));
   return () => source.close();
 }

@@ -121,7 +121,7 @@ function watch(request) {
     } else if (live.signed && $('done').hidden) {
       setRing(live.signed.length);
     }
-  });
+  }, { reading: true, onState: (how) => { if (how === 'over' && $('done').hidden) progress('Not live any more. Reload the page.'); } });
   return end;
 }
 

@@ -1,16 +1,44 @@
 // Files what a terminal asks for. Everything is in the fragment; the private key stays in the terminal.
 
-import { path } from '../lib/api.js';
 import { requestCode } from '../lib/bytes.js';
 import { askable, fileRelease } from '../lib/file.js';
-import { filingLink } from '../lib/terminal.js';
+import { Refusal } from '../lib/refusal.js';
+import { filingLink, meant } from '../lib/terminal.js';
 import { $, begin, client, fill, progress, refuse, show, submits } from '../page/page.js';
 import { duration } from '../page/words.js';
 
+// Several match what was typed: the person says which.
+function choice(list, typed) {
+  const form = $('choose');
+  const stock = $('choose-row').content.firstElementChild;
+  for (const [n, { name, safe_name: safe }] of list.entries()) {
+    const row = stock.cloneNode(true);
+    row.querySelector('input').value = String(n);
+    row.querySelector('[data-name]').textContent = name;
+    row.querySelector('[data-safe]').textContent = safe;
+    $('choose-list').append(row);
+  }
+  $('headline').textContent = `Which one is “${typed}”?`;
+  show(form);
+  form.querySelector('input').focus();
+  return new Promise((chosen) => {
+    form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      const at = form.querySelector('input:checked');
+      if (!at) return;
+      show(form, false);
+      chosen(list[Number(at.value)]);
+    });
+  });
+}
+
 async function read() {
   const link = await filingLink(location.hash);
-  const { api } = await client();
-  const credential = await api.get(path`/credentials/${link.credential}`);
+  const found = await meant(await client(), link.credential);
+  if (found.length === 0) {
+    throw new Refusal('no_such_credential', { what: 'Nothing was asked.', why: `No credential matches “${link.credential}”.`, next: 'Stop the terminal’s command, and give it a name that Break the glass lists.' });
+  }
+  const credential = found.length === 1 ? found[0] : await choice(found, link.credential);
   const [version] = askable(credential);
   fill('name', credential.name);
   fill('version', version ? `version ${version.version}` : '');

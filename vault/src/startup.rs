@@ -255,10 +255,27 @@ pub async fn migrate(config: &Config) -> Result<Vec<i64>> {
 pub async fn open(config: Config, clock: Clock, adopt: Option<(u64, Hash)>) -> Result<App> {
     let opening = config.clone();
     let keys = tokio::task::spawn_blocking(move || Keys::open(&opening));
-    let trust = TrustList::load(&config.keys.trust)?;
+    let db = database(&config).await?;
+    let keys = keys.await.map_err(Error::internal)??;
+    open_with(config, clock, adopt, keys, db).await
+}
+
+/// The database of a node that serves, as its role.
+pub async fn database(config: &Config) -> Result<Db> {
     let db = Db::open(&config.database_url(), false).await?;
     db.refuse_owner().await?;
-    let keys = keys.await.map_err(Error::internal)??;
+    Ok(db)
+}
+
+/// As `open`, with tokens that are open already: a PIN is given once.
+pub async fn open_with(
+    config: Config,
+    clock: Clock,
+    adopt: Option<(u64, Hash)>,
+    keys: Keys,
+    db: Db,
+) -> Result<App> {
+    let trust = TrustList::load(&config.keys.trust)?;
     let anchor = Anchor::at(&config.anchor_path());
     let ledger = Ledger::open(db, clock, keys.clone(), anchor, config.ledger.batch).await?;
     ledger.check_anchor(adopt).await?;

@@ -36,7 +36,8 @@ fn ill(what: impl Into<String>, next: impl Into<String>) -> Finding {
 pub(super) async fn run(config: &Config, as_json: bool) -> Result<ExitCode> {
     let mut findings = vec![disk(config)];
     findings.extend(anchor(config));
-    match crate::keys::Keys::open(config) {
+    let keys = crate::keys::Keys::open(config);
+    match &keys {
         Ok(keys) => {
             if keys.soft() {
                 findings.push(ill(
@@ -64,8 +65,14 @@ pub(super) async fn run(config: &Config, as_json: bool) -> Result<ExitCode> {
             "Run `vitrine init` where there is none, or mend [hsm].",
         )),
     }
-    match crate::startup::open(config.clone(), Clock::default(), None).await {
-        Ok(app) => {
+    // With the tokens as they are: a wrong PIN is not tried again.
+    let service = match keys {
+        Ok(keys) => service(config, keys).await.map(Some),
+        Err(_) => Ok(None),
+    };
+    match service {
+        Ok(None) => {}
+        Ok(Some(app)) => {
             findings.push(well(format!(
                 "database answers, {} entries",
                 app.ledger.size()
@@ -114,6 +121,11 @@ pub(super) async fn run(config: &Config, as_json: bool) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::from(u8::from(sick > 0)))
+}
+
+async fn service(config: &Config, keys: crate::keys::Keys) -> Result<crate::app::App> {
+    let db = crate::startup::database(config).await?;
+    crate::startup::open_with(config.clone(), Clock::default(), None, keys, db).await
 }
 
 fn disk(config: &Config) -> Finding {

@@ -74,10 +74,11 @@ pub(super) async fn break_glass(
             .read_line(&mut answer)
             .map_err(Error::internal)?;
         if !matches!(answer.trim(), "y" | "Y" | "yes") {
-            eprintln!(
-                "Not opened. It waits: vitrine break --resume {}",
-                held.code()
-            );
+            if held.kept() {
+                eprintln!("Not opened. It waits: vitrine break --resume {}", held.code());
+            } else {
+                eprintln!("Not opened. Its key was in memory alone and is gone: withdraw {} on its page.", held.code());
+            }
             return Ok(ExitCode::from(1));
         }
     }
@@ -93,11 +94,12 @@ pub(super) async fn break_glass(
         out.write_all(plaintext.expose())
             .and_then(|()| out.write_all(b"\n"))
             .map_err(Error::internal)?;
-        eprintln!(
-            "Open until {}. Give it back: vitrine checkin {}",
-            super::utc(ends),
-            held.code()
-        );
+        let ends = super::utc(ends);
+        if held.kept() {
+            eprintln!("Open until {ends}. Give it back: vitrine checkin {}", held.code());
+        } else {
+            eprintln!("Open until {ends}. Give {} back on its page.", held.code());
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -132,15 +134,14 @@ pub(super) async fn exec(
     let (program, args) = command
         .split_first()
         .ok_or_else(|| Error::invalid("Not run.", "There is no command.", "Write it after --."))?;
+    must_be_there(program)?;
     let held = Held::new()?;
     show_link(&origin(remote).await?, &held, &asking)?;
     let live = terminal::wait(remote, &held).await?;
     let (plaintext, ends) = held.open(remote, &live).await?;
     eprintln!("Open until {}. Running {program}.", super::utc(ends));
-    let status = tokio::task::block_in_place(|| run_child(program, args, &into, plaintext));
-    let checked_in = held.check_in(remote).await;
-    let status = status?;
-    match checked_in {
+    let status = run_child(program, args, &into, plaintext).await;
+    match held.check_in(remote).await {
         Ok(_) => eprintln!("{} checked in.", held.code()),
         Err(e) => eprintln!(
             "{} was not checked in ({e}). It ends by itself at {}.",
@@ -149,50 +150,127 @@ pub(super) async fn exec(
         ),
     }
     use std::os::unix::process::ExitStatusExt;
+    let status = status?;
     let code = status
         .code()
         .unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
 }
 
-fn run_child(
+/// Refuses before anybody is asked when there is no such program.
+fn must_be_there(program: &str) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let runs = |path: &std::path::Path| {
+        std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+    };
+    let found = if program.contains('/') {
+        runs(program.as_ref())
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).any(|dir| runs(&dir.join(program)))
+    };
+    if found {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "Not asked.",
+        format!("There is no program {program} to run."),
+        "Mend the command after --; nobody was asked for anything.",
+    ))
+}
+
+/// Runs the child with the secret and waits for its end. It alone is meant by Ctrl-C and Ctrl-\\, which the terminal sends to
+/// both; what is meant for us is handed on. We go on until it has ended, to check in.
+async fn run_child(
     program: &str,
     args: &[String],
     into: &Handing,
     plaintext: quorum::secret::Plaintext,
 ) -> Result<std::process::ExitStatus> {
+    use tokio::signal::unix::{SignalKind, signal};
     let no_start = |e: std::io::Error| {
         Error::invalid(
             "Not run.",
             format!("{program} cannot be started: {}.", e.kind()),
-            "The release is checked in again; mend the command and ask anew.",
+            "Mend the command and ask anew.",
         )
     };
-    match into {
+    let on = |kind| signal(kind).map_err(Error::internal);
+    let (mut interrupt, mut quit) = (on(SignalKind::interrupt())?, on(SignalKind::quit())?);
+    let (mut terminate, mut hang_up) = (on(SignalKind::terminate())?, on(SignalKind::hangup())?);
+    let mut child = match into {
         Handing::Env(name) => {
             use std::os::unix::ffi::OsStrExt;
-            let mut child = std::process::Command::new(program)
+            tokio::process::Command::new(program)
                 .args(args)
                 .env(name, std::ffi::OsStr::from_bytes(plaintext.expose()))
                 .spawn()
-                .map_err(no_start)?;
-            drop(plaintext);
-            child.wait().map_err(Error::internal)
+                .map_err(no_start)?
         }
         Handing::Fd(fd) => {
-            // The shell is what can put a pipe on a numbered descriptor without unsafe code here.
-            let script = format!("exec {fd}<&0 </dev/null; exec \"$@\"");
-            let mut child = std::process::Command::new("/bin/sh")
+            // The shell is what can put a pipe on a numbered descriptor without unsafe code here. Its own input, and so the
+            // program's, is ours again.
+            let script = format!(
+                "exec {fd}<&0; if (: </proc/$PPID/fd/0) 2>/dev/null; then exec </proc/$PPID/fd/0; else exec </dev/null; fi; exec \"$@\""
+            );
+            let mut child = tokio::process::Command::new("/bin/sh")
                 .args(["-c", &script, "sh", program])
                 .args(args)
                 .stdin(Stdio::piped())
                 .spawn()
                 .map_err(no_start)?;
             if let Some(mut pipe) = child.stdin.take() {
-                let _ = pipe.write_all(plaintext.expose());
+                use tokio::io::AsyncWriteExt as _;
+                let _ = pipe.write_all(plaintext.expose()).await;
             }
-            drop(plaintext);
-            child.wait().map_err(Error::internal)
+            child
+        }
+    };
+    drop(plaintext);
+    loop {
+        tokio::select! {
+            ended = child.wait() => return ended.map_err(Error::internal),
+            _ = interrupt.recv() => {}
+            _ = quit.recv() => {}
+            _ = terminate.recv() => hand_on("TERM", child.id()),
+            _ = hang_up.recv() => hand_on("HUP", child.id()),
+        }
+    }
+}
+
+fn hand_on(signal: &str, to: Option<u32>) {
+    if let Some(pid) = to {
+        let _ = std::process::Command::new("/bin/sh")
+            .args(["-c", &format!("kill -{signal} {pid}")])
+            .status();
+    }
+}
+
+/// The credential that is meant: by its id, by its whole name, or by part of a name that one alone has.
+async fn one(remote: &Remote, auth: &Auth<'_>, meant: &str) -> Result<String> {
+    if let Ok(id) = meant.parse::<quorum::ids::CredentialId>() {
+        return Ok(id.to_string());
+    }
+    let query: String = url::form_urlencoded::byte_serialize(meant.as_bytes()).collect();
+    let path = format!("/credentials?q={query}");
+    let found = remote.call(reqwest::Method::GET, &path, auth, None).await?;
+    let list = found.get("credentials").and_then(Value::as_array);
+    let list: Vec<(&str, &str)> = list
+        .into_iter()
+        .flatten()
+        .filter_map(|c| Some((c.get("name")?.as_str()?, c.get("credential")?.as_str()?)))
+        .collect();
+    let exact = list.iter().filter(|(name, _)| *name == meant);
+    let (mut exact, mut any) = (exact.clone(), list.iter());
+    match ((exact.next(), exact.next()), (any.next(), any.next())) {
+        ((Some((_, id)), None), _) | (_, (Some((_, id)), None)) => Ok((*id).to_owned()),
+        _ => {
+            let names: Vec<&str> = list.iter().map(|(name, _)| *name).collect();
+            Err(Error::invalid(
+                "Not rotated.",
+                format!("{} credentials match: {}.", list.len(), names.join(", ")),
+                "Name exactly one.",
+            ))
         }
     }
 }
@@ -201,36 +279,7 @@ fn run_child(
 pub(super) async fn rotate(remote: &Remote, credential: &str, as_json: bool) -> Result<ExitCode> {
     let session = terminal::session()?;
     let auth = Auth::Session(&session);
-    let query: String = url::form_urlencoded::byte_serialize(credential.as_bytes()).collect();
-    let found = remote
-        .call(
-            reqwest::Method::GET,
-            &format!("/credentials?q={query}"),
-            &auth,
-            None,
-        )
-        .await?;
-    let list = found
-        .get("credentials")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
-    let [one] = list.as_slice() else {
-        let names: Vec<&str> = list
-            .iter()
-            .filter_map(|c| c.get("name").and_then(Value::as_str))
-            .collect();
-        return Err(Error::invalid(
-            "Not rotated.",
-            format!("{} credentials match: {}.", list.len(), names.join(", ")),
-            "Name exactly one.",
-        ));
-    };
-    let id = one
-        .get("credential")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
+    let id = one(remote, &auth, credential).await?;
     remote
         .call(
             reqwest::Method::POST,

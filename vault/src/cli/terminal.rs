@@ -167,6 +167,7 @@ impl Held {
     fn keep(&self) -> Option<PathBuf> {
         use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
         let dir = runtime_dir()?;
+        sweep(&dir);
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -212,6 +213,11 @@ impl Held {
             key: DeliveryKey::copy_of(&key).ok_or_else(gone)?,
             file: Some(path),
         })
+    }
+
+    /// Whether another terminal window may go on: the key is in a file.
+    pub(super) fn kept(&self) -> bool {
+        self.file.is_some()
     }
 
     /// Removes what was kept.
@@ -434,6 +440,28 @@ fn wrong(why: impl std::fmt::Display) -> Error {
     ))
 }
 
+/// Removes keys of requests whose time is over: nothing that may be asked for here lives longer than a day.
+fn sweep(dir: &std::path::Path) {
+    const LONGEST: Duration = Duration::from_secs(24 * 3600);
+    let Ok(files) = std::fs::read_dir(dir) else {
+        return;
+    };
+    for file in files.flatten() {
+        let name = file.file_name();
+        let ours = name
+            .to_str()
+            .is_some_and(|n| n.len() == 9 && n.as_bytes().get(4) == Some(&b'-'));
+        let old = file
+            .metadata()
+            .and_then(|m| m.modified())
+            .is_ok_and(|at| at.elapsed().is_ok_and(|since| since > LONGEST));
+        if ours && old {
+            let _ = std::fs::write(file.path(), [0; 256]);
+            let _ = std::fs::remove_file(file.path());
+        }
+    }
+}
+
 fn runtime_dir() -> Option<PathBuf> {
     std::env::var_os("XDG_RUNTIME_DIR").map(|d| PathBuf::from(d).join("vitrine"))
 }
@@ -450,7 +478,7 @@ pub(super) async fn wait(remote: &Remote, held: &Held) -> Result<Value> {
                 }
             }
             Some(live) => {
-                draw(&live, &mut drawn);
+                draw(&live, held.kept(), &mut drawn);
                 match live.get("state").and_then(Value::as_str) {
                     Some("reached" | "open") => return Ok(live),
                     Some("waiting") => {}
@@ -475,7 +503,7 @@ pub(super) async fn wait(remote: &Remote, held: &Held) -> Result<Value> {
 }
 
 /// One block per change: redrawn in place on a terminal, one line per person otherwise.
-fn draw(live: &Value, drawn: &mut usize) {
+fn draw(live: &Value, kept: bool, drawn: &mut usize) {
     let text = |v: &Value, p: &str| {
         v.get(p)
             .and_then(Value::as_str)
@@ -524,11 +552,13 @@ fn draw(live: &Value, drawn: &mut usize) {
             }
         ));
     }
-    lines.push(format!(
-        "  {signed} of {}   Ctrl-C stops watching; vitrine break --resume {}",
-        live.get("needed").and_then(Value::as_u64).unwrap_or(0),
-        text(live, "code")
-    ));
+    let needed = live.get("needed").and_then(Value::as_u64).unwrap_or(0);
+    lines.push(if kept {
+        let code = text(live, "code");
+        format!("  {signed} of {needed}   Ctrl-C stops watching; vitrine break --resume {code}")
+    } else {
+        format!("  {signed} of {needed}   The key is in memory alone: stay here")
+    });
     let block = lines.join("\n");
     let print = Sha256::digest(block.as_bytes())
         .iter()
