@@ -8,10 +8,11 @@
 //! 3. A login may change the one account of its target (`a_second_target_touches_nothing_of_the_first`,
 //!    `the_service_login_can_do_three_things_and_no_more`), and `doctor` sees it when it may do more
 //!    (`doctor_sees_what_is_too_much`).
-//! 4. The server itself keeps an account for one credential, whatever spelling of its address is used
-//!    (`p1_the_server_keeps_an_account_in_one_place`).
+//! 4. The server itself keeps an account for one credential, whatever spelling of its address is used, and whichever of its
+//!    databases is named (`p1_the_server_keeps_an_account_in_one_place`).
 //! 5. Of two sagas of one target the later ends the earlier's session (`p6_the_later_session_ends_the_former`).
-//! 6. Nothing that a target writes gets into an entry or a page, its five characters of error code excepted.
+//! 6. No password is sent to whoever asks, the server or what took its place (`p11_a_password_is_never_sent`).
+//! 7. Nothing that a target writes gets into an entry or a page, its five characters of error code excepted.
 //!
 //! What no rotation sees: a login begun with the old password before the new one was set may finish after the sessions
 //! were ended, within PostgreSQL's `authentication_timeout`; and whoever was a superuser while he had the password may

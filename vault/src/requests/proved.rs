@@ -4,6 +4,8 @@
 //! Checked of each approval and acceptance: its entry is in the ledger, at its place, and says what the row says; it is about
 //! this very request; its signature is good, under the key that the verified roster has for it, else under the one that its
 //! owner's enrolment has. A denial needs no proof: one that was made up stops a request, as its author could by deleting it.
+//! (`p12_a_forged_approval_row_counts_for_nothing`.)
+//!
 //! That happens before the writer's transaction; inside, rows count only as far as they are still those that were checked.
 
 use std::collections::BTreeMap;
@@ -50,8 +52,13 @@ fn same(a: &Said, b: &Said) -> bool {
 pub async fn decisions(app: &App, filed: &Filed, rosters: Option<&Rosters>) -> Result<Proof> {
     let mut said = store::said(&app.ledger.db().pool, filed.request).await?;
     said.retain(|s| s.decision != "deny");
-    let last = said.iter().map(|s| s.seq).max().unwrap_or(0);
-    let checkpoint = app.ledger.covering(last.max(filed.seq)).await?;
+    let last = said.iter().map(|s| s.seq).fold(filed.seq, u64::max);
+    // A row may name an entry that nobody wrote: the newest checkpoint does not cover that one either, and it is refused below.
+    let checkpoint = if last < app.ledger.size() {
+        app.ledger.covering(last).await?
+    } else {
+        app.ledger.checkpoint().await?
+    };
     let trust = rosters::trust(&app.ledger, &checkpoint).await?;
     let check = Check {
         app,

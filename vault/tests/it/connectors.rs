@@ -25,12 +25,16 @@ fn ids(n: u8) -> (TargetId, CredentialId) {
 
 /// What an administrator would run for target and credential `n`.
 fn script(pg: &Postgres, n: u8, account: &str) -> String {
+    script_in(pg, "orders", n, account)
+}
+
+fn script_in(pg: &Postgres, database: &str, n: u8, account: &str) -> String {
     let (target, credential) = ids(n);
     install::sql(&Binding {
         login: &install::login_name(target),
         credential,
-        address: &pg.address(),
-        database: "orders",
+        address: &pg.address().replace("/orders", &format!("/{database}")),
+        database,
         account,
         verifier: &scram::verifier(SECRET).unwrap(),
         former: &[],
@@ -126,6 +130,24 @@ async fn p1_the_server_keeps_an_account_in_one_place() {
         &format!("SELECT count(*) FROM pg_roles WHERE rolname = '{login}'"),
     );
     assert_eq!(made, "0", "the script was not taken back as a whole");
+    // Roles are the server's: another database of it is no other place, unless the credential is the same.
+    let out = pg
+        .try_sql("postgres", &script_in(&pg, "postgres", 2, "orders_admin"))
+        .unwrap_err();
+    assert!(out.contains("one account is kept in one place"), "{out}");
+    pg.sql("postgres", &script_in(&pg, "postgres", 1, "orders_admin"));
+    pg.sql("postgres", "CREATE ROLE reporting LOGIN");
+    pg.sql("postgres", &script_in(&pg, "postgres", 2, "reporting"));
+    // What the SQL gives in two databases is not too much in either.
+    let none = Vec::<String>::new();
+    assert_eq!(
+        rotator(&pg, 1).await.excess("orders_admin").await.unwrap(),
+        none
+    );
+    let out = pg
+        .try_sql("orders", &script(&pg, 3, "reporting"))
+        .unwrap_err();
+    assert!(out.contains("one account is kept in one place"), "{out}");
     // The first goes on.
     let verifier = scram::verifier(NEW).unwrap();
     rotator(&pg, 1)
@@ -236,6 +258,21 @@ async fn doctor_sees_what_is_too_much() {
             "other rights",
         ),
         (
+            "GRANT vitrine_rotator TO {} WITH ADMIN OPTION",
+            "REVOKE ADMIN OPTION FOR vitrine_rotator FROM {}",
+            "hand the role",
+        ),
+        (
+            "CREATE ROLE other3; GRANT vitrine_rotator TO other3 WITH ADMIN OPTION",
+            "DROP ROLE other3",
+            "hand the role",
+        ),
+        (
+            "GRANT CREATE ON DATABASE postgres TO {}",
+            "REVOKE CREATE ON DATABASE postgres FROM {}",
+            "schemas",
+        ),
+        (
             "CREATE FUNCTION vitrine.more() RETURNS int LANGUAGE sql AS 'SELECT 1'",
             "DROP FUNCTION vitrine.more",
             "other functions",
@@ -270,6 +307,31 @@ async fn doctor_sees_what_is_too_much() {
             Vec::<String>::new(),
             "after {undo}"
         );
+    }
+    // In another database.
+    for (make, undo, what) in [
+        (
+            "CREATE TABLE public.t (a int); GRANT SELECT ON public.t TO {}",
+            "DROP TABLE public.t",
+            "other rights",
+        ),
+        (
+            "CREATE TABLE public.t (a int); GRANT SELECT ON public.t TO vitrine_rotator",
+            "DROP TABLE public.t",
+            "in another database",
+        ),
+        (
+            "CREATE SCHEMA s1; GRANT USAGE ON SCHEMA s1 TO vitrine_rotator; CREATE SCHEMA s2; GRANT USAGE ON SCHEMA s2 TO vitrine_rotator",
+            "DROP SCHEMA s1; DROP SCHEMA s2",
+            "in another database",
+        ),
+    ] {
+        pg.sql("postgres", &make.replace("{}", &login));
+        let found = session.excess("orders_admin").await.unwrap();
+        assert!(found.iter().any(|f| f.contains(what)), "{make}: {found:?}");
+        pg.sql("postgres", undo);
+        let found = session.excess("orders_admin").await.unwrap();
+        assert_eq!(found, Vec::<String>::new(), "after {undo}");
     }
     // A function of the same shape that does something else.
     pg.sql("orders", "CREATE OR REPLACE FUNCTION vitrine.has_verifier(role text, verifier text) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'BEGIN RETURN true; END'");
@@ -315,7 +377,7 @@ async fn a_silent_target_is_given_up_at_the_deadline() {
 async fn over_tls_the_pin_decides() {
     let pg = installed();
     // A name and dates that nobody would believe: only the key counts.
-    let key = rcgen::KeyPair::generate().unwrap();
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
     let mut about = rcgen::CertificateParams::new(vec!["elsewhere.invalid".to_owned()]).unwrap();
     about.not_after = rcgen::date_time_ymd(2001, 1, 1);
     let certificate = about.self_signed(&key).unwrap();
@@ -345,4 +407,50 @@ async fn over_tls_the_pin_decides() {
         .err()
         .unwrap();
     assert!(matches!(said, TargetError::LoginRefused(_)), "{said}");
+}
+
+/// A server that wants the password as it is, or hashed with MD5, does not get it, over whichever way it is reached.
+#[tokio::test(flavor = "multi_thread")]
+async fn p11_a_password_is_never_sent() {
+    let pg = installed();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let about = rcgen::CertificateParams::new(vec!["elsewhere.invalid".to_owned()]).unwrap();
+    let certificate = about.self_signed(&key).unwrap();
+    pg.switch_tls_on(&certificate.pem(), &key.serialize_pem());
+    let pin = Pin::Spki(Sha256::digest(rcgen::PublicKeyData::subject_public_key_info(&key)).into());
+    let tls = Place::parse(&format!("127.0.0.1:{}/orders", pg.port), pin).unwrap();
+    let admin = "orders_admin";
+    login(&tls, admin, b"start-password").await.unwrap();
+    login(&place(&pg), admin, b"start-password").await.unwrap();
+    pg.rules("local all postgres trust\nhost all postgres 127.0.0.1/32 trust\nlocal all all password\nhost all all 127.0.0.1/32 password\n");
+    for place in [tls, place(&pg)] {
+        let said = login(&place, admin, b"start-password").await.err().unwrap();
+        let TargetError::Refused(why) = &said else {
+            panic!("{said}")
+        };
+        assert!(why.contains("SCRAM"), "{said}");
+    }
+    // Somebody who took the socket's place, and asks in each way there is; what he is sent is the startup alone.
+    for asks in [3_u8, 5] {
+        let dir = tempfile::tempdir().unwrap();
+        let listener = tokio::net::UnixListener::bind(dir.path().join(".s.PGSQL.5432")).unwrap();
+        let thief = tokio::spawn(async move {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut heard = vec![0; 4096];
+            let startup = stream.read(&mut heard).await.unwrap();
+            let salt: &[u8] = if asks == 5 { b"salt" } else { b"" };
+            let length = 8 + u8::try_from(salt.len()).unwrap();
+            let asked = [&[b'R', 0, 0, 0, length, 0, 0, 0, asks], salt].concat();
+            stream.write_all(&asked).await.unwrap();
+            let more = stream.read(&mut heard).await.unwrap_or(0);
+            (startup, more)
+        });
+        let place = format!("{}:5432/orders", dir.path().display());
+        let place = Place::parse(&place, Pin::Unix).unwrap();
+        let said = login(&place, admin, b"start-password").await.err().unwrap();
+        assert!(matches!(said, TargetError::Refused(_)), "{said}");
+        let (startup, more) = thief.await.unwrap();
+        assert!(startup > 8 && more == 0, "{asks}: {more} bytes were sent");
+    }
 }

@@ -3,6 +3,7 @@
 use drills::client::{Held, Person, b64};
 use drills::key::SoftwareKey;
 use serde_json::{Value, json};
+use sqlx::Row;
 
 use crate::app::{House, Under};
 
@@ -96,4 +97,87 @@ async fn p9_a_further_key_opens_what_was_sealed_before_on_sqlite() {
 #[tokio::test(flavor = "multi_thread")]
 async fn p9_a_further_key_opens_what_was_sealed_before_on_postgresql() {
     further_key(Under::Postgres).await;
+}
+
+/// A row that says that somebody approved is worth what its signed entry says, and one without is worth nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn p12_a_forged_approval_row_counts_for_nothing() {
+    for under in [Under::Sqlite, Under::Postgres] {
+        let mut house = House::furnished(under).await;
+        let (other, wanted) = (house.ask().await, house.ask().await);
+        house.approve(&other, &[1]).await;
+        house.approve(&wanted, &[0]).await;
+        let pool = house.app.thief().await;
+        let (request, other) = (
+            wanted.filed.request.to_string(),
+            other.filed.request.to_string(),
+        );
+        let second = house.approvers[1].user.to_string();
+        let newest: i64 = sqlx::query("SELECT MAX(seq) FROM ledger_entries")
+            .fetch_one(&pool)
+            .await
+            .unwrap()
+            .try_get(0)
+            .unwrap();
+        // The second approver's approval of another request; the same at the place of another entry; the first one's as the
+        // second's; and all of it with the row of the state, too.
+        let key = "(SELECT MIN(authenticator) FROM authenticators WHERE user_id = $2)";
+        let at = format!("{newest} + 1");
+        for (seq, from, statement) in [
+            ("seq", other.as_str(), "statement"),
+            (at.as_str(), other.as_str(), "statement"),
+            ("seq + 1", request.as_str(), "statement"),
+            (
+                "seq",
+                other.as_str(),
+                "(SELECT statement FROM casts c WHERE c.request = $1)",
+            ),
+        ] {
+            let sql = format!(
+                "INSERT INTO casts (request, seq, time, user_id, authenticator, decision, statement, x, sealed) \
+                 SELECT $1, {seq}, time, $2, {key}, 'approve', {statement}, 2, sealed FROM casts WHERE request = $3"
+            );
+            sqlx::query(sqlx::AssertSqlSafe(sql))
+                .bind(request.clone())
+                .bind(second.clone())
+                .bind(from.to_owned())
+                .execute(&pool)
+                .await
+                .unwrap();
+            sqlx::query(
+                "UPDATE requests SET state = 'reached', open_until = expires WHERE request = $1",
+            )
+            .bind(request.clone())
+            .execute(&pool)
+            .await
+            .unwrap();
+            let refused = house
+                .client
+                .open(&mut house.engineer, &wanted)
+                .await
+                .err()
+                .unwrap();
+            let kind = refused.problem().map(|p| p.kind.clone());
+            assert_eq!(
+                kind.as_deref(),
+                Some("urn:vitrine:tampered"),
+                "{seq}: {refused}"
+            );
+            sqlx::query("DELETE FROM casts WHERE request = $1 AND user_id = $2")
+                .bind(request.clone())
+                .bind(second.clone())
+                .execute(&pool)
+                .await
+                .unwrap();
+        }
+        // With a real one it opens.
+        house.approve(&wanted, &[1]).await;
+        house
+            .client
+            .open(&mut house.engineer, &wanted)
+            .await
+            .unwrap();
+        let (code, said) = house.app.verify();
+        assert_eq!(code, 0, "{said}");
+    }
 }

@@ -324,6 +324,35 @@ async fn p1_puppet_safe_same_target() {
         .await
         .unwrap_err();
     assert_eq!(refused.status(), Some(409), "{refused}");
+    // A role is its server's, so another database of it is no other place.
+    let postgres = pg.address().replace("/orders", "/postgres");
+    let refused = house
+        .client
+        .draft_target(&house.custodian, mine, &postgres, "orders_admin", Pin::Unix)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.status(), Some(409), "{refused}");
+    // Nor by asking with a draft that was changed in the database.
+    let draft = house
+        .client
+        .draft_target(&house.custodian, mine, &postgres, "nobody_yet", Pin::Unix)
+        .await
+        .unwrap();
+    let shown = house.client.safe(&house.custodian, safe).await.unwrap();
+    let target = TargetPurpose {
+        account: "orders_admin".into(),
+        address: postgres,
+        connector: "postgresql".into(),
+        credential: mine,
+        pin: Pin::Unix,
+        target: draft.target,
+    };
+    let refused = house
+        .client
+        .propose_target(&house.custodian, &shown, target, "Mine from now on.")
+        .await
+        .unwrap_err();
+    assert_eq!(refused.status(), Some(409), "{refused}");
     // Another account of that server is nobody's yet.
     pg.sql("postgres", "CREATE ROLE reporting LOGIN");
     bind(&mut house, &pg, safe, mine, "reporting")
@@ -374,6 +403,160 @@ async fn p12_a_target_row_that_was_changed_is_not_followed() {
         "a value was sealed for a target that nobody signed"
     );
     drop(pg);
+}
+
+/// Enters an event as the writer would, by somebody who has the database: hash chain, tree and head are right.
+async fn enter(pool: &sqlx::AnyPool, event: audit::Event, name: &str, links: &[String]) -> i64 {
+    let row = sqlx::query("SELECT size, prev, time, frontier FROM ledger_head WHERE id = 1")
+        .fetch_one(pool)
+        .await
+        .unwrap();
+    let head = audit::Head {
+        size: u64::try_from(row.try_get::<i64, _>(0).unwrap()).unwrap(),
+        prev: audit::Hash(row.try_get::<Vec<u8>, _>(1).unwrap().try_into().unwrap()),
+        time: row.try_get(2).unwrap(),
+        frontier: row.try_get(3).unwrap(),
+    };
+    let mut chain = audit::Chain::resume(head).unwrap();
+    let time = chain.time() + 1;
+    let actor = audit::Actor::System;
+    let made = chain.append(&audit::Draft { actor, event }, time).unwrap();
+    let seq = i64::try_from(made.seq).unwrap();
+    sqlx::query("INSERT INTO ledger_entries (seq, time, event, actor, leaf, bytes) VALUES ($1, $2, $3, 'system', $4, $5)")
+        .bind(seq)
+        .bind(made.time)
+        .bind(name.to_owned())
+        .bind(made.leaf.0.to_vec())
+        .bind(made.bytes.clone())
+        .execute(pool)
+        .await
+        .unwrap();
+    for node in &made.nodes {
+        sqlx::query("INSERT INTO ledger_nodes (level, n, hash) VALUES ($1, $2, $3)")
+            .bind(i64::from(node.level))
+            .bind(i64::try_from(node.index).unwrap())
+            .bind(node.hash.0.to_vec())
+            .execute(pool)
+            .await
+            .unwrap();
+    }
+    for link in links {
+        sqlx::query("INSERT INTO ledger_links (subject, seq) VALUES ($1, $2)")
+            .bind(link.clone())
+            .bind(seq)
+            .execute(pool)
+            .await
+            .unwrap();
+    }
+    let head = chain.head();
+    sqlx::query(
+        "UPDATE ledger_head SET size = $1, prev = $2, time = $3, frontier = $4 WHERE id = 1",
+    )
+    .bind(i64::try_from(head.size).unwrap())
+    .bind(head.prev.0.to_vec())
+    .bind(head.time)
+    .bind(head.frontier)
+    .execute(pool)
+    .await
+    .unwrap();
+    seq
+}
+
+/// What the ledger says of the credential's binding.
+async fn binding(
+    pool: &sqlx::AnyPool,
+    credential: CredentialId,
+) -> (audit::event::TargetSet, String) {
+    let row = sqlx::query("SELECT e.bytes FROM targets t JOIN ledger_entries e ON e.seq = t.seq WHERE t.credential = $1 AND t.live = 1")
+        .bind(credential.to_string())
+        .fetch_one(pool)
+        .await
+        .unwrap();
+    let bytes: Vec<u8> = row.try_get(0).unwrap();
+    let entry: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    let text = |name: &str| entry["data"][name].as_str().unwrap().to_owned();
+    let id =
+        |name: &str| audit::Id::from_bytes(*text(name).parse::<uuid::Uuid>().unwrap().as_bytes());
+    let approvals = entry["data"]["approvals"].as_array().unwrap();
+    let set = audit::event::TargetSet {
+        account: text("account"),
+        address: text("address"),
+        approvals: approvals.iter().map(|a| a.as_u64().unwrap()).collect(),
+        connector: text("connector"),
+        credential: id("credential"),
+        pin: text("pin"),
+        request: id("request"),
+        safe: id("safe"),
+        target: id("target"),
+    };
+    (set, text("request"))
+}
+
+/// Whoever has the database enters bindings that no quorum signed for, as well as the writer could: nothing is said to
+/// the server that they name.
+#[tokio::test(flavor = "multi_thread")]
+async fn p12_a_forged_target_set_is_not_followed() {
+    for under in [Under::Sqlite, Under::Postgres] {
+        let (house, _pg) = bound(under).await;
+        let pool = house.app.thief().await;
+        let thief = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        thief.set_nonblocking(true).unwrap();
+        let address = format!("127.0.0.1:{}/orders", thief.local_addr().unwrap().port());
+        let pin = format!("sha256:{}", "07".repeat(32));
+        let nobody = uuid::Uuid::now_v7();
+        // By a request that was approved, for something else; by the very same again; by one that nobody filed.
+        for (changed, request) in [(true, None), (false, None), (true, Some(nobody))] {
+            let (mut set, real) = binding(&pool, house.credential).await;
+            if changed {
+                (set.address, set.pin) = (address.clone(), pin.clone());
+            }
+            let named = request.map_or(real, |r| r.to_string());
+            if let Some(request) = request {
+                set.request = audit::Id::from_bytes(*request.as_bytes());
+            }
+            let links = [named, house.safe.to_string(), house.credential.to_string()];
+            let (address, pin) = (set.address.clone(), set.pin.clone());
+            let event = audit::Event::TargetSet(Box::new(set));
+            let seq = enter(&pool, event, "target.set", &links).await;
+            let before: (String, String, i64) = {
+                let row = sqlx::query("SELECT address, pin, seq FROM targets WHERE live = 1")
+                    .fetch_one(&pool)
+                    .await
+                    .unwrap();
+                (row.get(0), row.get(1), row.get(2))
+            };
+            let point = |to: (String, String, i64)| {
+                sqlx::query("UPDATE targets SET address = $1, pin = $2, seq = $3 WHERE live = 1")
+                    .bind(to.0)
+                    .bind(to.1)
+                    .bind(to.2)
+                    .execute(&pool)
+            };
+            point((address, pin, seq)).await.unwrap();
+            house
+                .client
+                .rotate(&house.custodian, house.credential)
+                .await
+                .unwrap();
+            let late = house
+                .client
+                .rotated(
+                    &house.custodian,
+                    house.credential,
+                    1,
+                    Duration::from_secs(10),
+                )
+                .await
+                .unwrap_err();
+            assert!(late.to_string().contains("not what was signed"), "{late}");
+            let doctor = house.app.command(&["doctor", "--json"]).output().unwrap();
+            let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+            assert!(!said.contains("has what it needs and no more"), "{said}");
+            point(before).await.unwrap();
+        }
+        let none = thief.accept().unwrap_err();
+        assert_eq!(none.kind(), std::io::ErrorKind::WouldBlock);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

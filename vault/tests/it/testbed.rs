@@ -127,14 +127,28 @@ impl Postgres {
     pub fn target() -> Postgres {
         let pg = Postgres::start();
         let rules = "local all postgres trust\nhost all postgres 127.0.0.1/32 trust\nlocal all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n";
-        std::fs::write(pg.dir.path().join("data/pg_hba.conf"), rules).unwrap();
-        pg.sql("postgres", "SELECT pg_reload_conf()");
+        pg.rules(rules);
         pg.sql(
             "postgres",
             "CREATE ROLE orders_admin SUPERUSER LOGIN PASSWORD 'start-password'",
         );
         pg.sql("postgres", "CREATE DATABASE orders OWNER orders_admin");
         pg
+    }
+
+    /// Sets who may log in how, from the next login on.
+    pub fn rules(&self, rules: &str) {
+        let loaded = || self.sql("postgres", "SELECT pg_conf_load_time()");
+        let before = loaded();
+        std::fs::write(self.dir.path().join("data/pg_hba.conf"), rules).unwrap();
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        for _ in 0..100 {
+            if loaded() != before {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        panic!("the server does not take the rules");
     }
 
     /// As connectors write it, over the socket.
