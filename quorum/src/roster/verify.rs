@@ -103,7 +103,7 @@ pub(super) struct Pending {
 
 impl Pending {
     /// The roster that it asks for, if that is what it asks for.
-    const fn new(&self) -> Option<&NewRoster> {
+    const fn proposed(&self) -> Option<&NewRoster> {
         match &self.request.purpose {
             Purpose::Roster(roster) => Some(&roster.new),
             _ => None,
@@ -278,7 +278,7 @@ impl<'a> Replay<'a> {
             .iter()
             .any(|(_, accepted)| *accepted == key);
         let asked = pending
-            .new()
+            .proposed()
             .is_some_and(|new| new.approvers.iter().any(named));
         if before || !asked {
             return Err(RosterLie::Acceptance);
@@ -292,7 +292,7 @@ impl<'a> Replay<'a> {
             .requests
             .get_mut(&set.request)
             .ok_or(RosterLie::UnknownRequest)?;
-        if Some(&set.new) != pending.new() || set.safe != pending.request.safe {
+        if Some(&set.new) != pending.proposed() || set.safe != pending.request.safe {
             return Err(RosterLie::NotAsAsked);
         }
         let at = At {
