@@ -40,6 +40,26 @@ async fn origin(remote: &Remote) -> Result<String> {
         .to_owned())
 }
 
+/// Asks for the reason where none was given and somebody can answer; approvers read it before they sign.
+fn say_why(asking: &mut Asking) -> Result<()> {
+    if asking.why.trim().is_empty() && std::io::stdin().is_terminal() {
+        eprint!("Why? One or two sentences that approvers read: ");
+        asking.why.clear();
+        std::io::stdin()
+            .read_line(&mut asking.why)
+            .map_err(Error::internal)?;
+        asking.why = asking.why.trim().to_owned();
+    }
+    if asking.why.trim().is_empty() {
+        return Err(Error::invalid(
+            "Not asked.",
+            "A request says why.",
+            "Give --why with a sentence or two.",
+        ));
+    }
+    Ok(())
+}
+
 /// `vitrine break`: asks, waits, opens, prints.
 pub(super) async fn break_glass(
     remote: &Remote,
@@ -50,7 +70,8 @@ pub(super) async fn break_glass(
 ) -> Result<ExitCode> {
     let held = match (resume, asking) {
         (Some(code), _) => Held::resume(code)?,
-        (None, Some(asking)) => {
+        (None, Some(mut asking)) => {
+            say_why(&mut asking)?;
             let held = Held::new()?;
             show_link(&origin(remote).await?, &held, &asking)?;
             held
@@ -75,9 +96,15 @@ pub(super) async fn break_glass(
             .map_err(Error::internal)?;
         if !matches!(answer.trim(), "y" | "Y" | "yes") {
             if held.kept() {
-                eprintln!("Not opened. It waits: vitrine break --resume {}", held.code());
+                eprintln!(
+                    "Not opened. It waits: vitrine break --resume {}",
+                    held.code()
+                );
             } else {
-                eprintln!("Not opened. Its key was in memory alone and is gone: withdraw {} on its page.", held.code());
+                eprintln!(
+                    "Not opened. Its key was in memory alone and is gone: withdraw {} on its page.",
+                    held.code()
+                );
             }
             return Ok(ExitCode::from(1));
         }
@@ -96,7 +123,10 @@ pub(super) async fn break_glass(
             .map_err(Error::internal)?;
         let ends = super::utc(ends);
         if held.kept() {
-            eprintln!("Open until {ends}. Give it back: vitrine checkin {}", held.code());
+            eprintln!(
+                "Open until {ends}. Give it back: vitrine checkin {}",
+                held.code()
+            );
         } else {
             eprintln!("Open until {ends}. Give {} back on its page.", held.code());
         }
@@ -135,6 +165,8 @@ pub(super) async fn exec(
         .split_first()
         .ok_or_else(|| Error::invalid("Not run.", "There is no command.", "Write it after --."))?;
     must_be_there(program)?;
+    let mut asking = asking;
+    say_why(&mut asking)?;
     let held = Held::new()?;
     show_link(&origin(remote).await?, &held, &asking)?;
     let live = terminal::wait(remote, &held).await?;

@@ -206,8 +206,6 @@ pub async fn counting_now(
     let Some(rosters) = rosters else {
         return Ok(accepted_in_full(asked, said));
     };
-    let mut conn = app.ledger.db().pool.acquire().await?;
-    let lives = lives(&mut conn, filed, said).await?;
     let acted = filed.opened.zip(filed.opened_at);
     let at = match acted {
         Some((seq, time)) => At { seq, time },
@@ -216,6 +214,9 @@ pub async fn counting_now(
             time: app.ledger.clock().now().min(filed.expires - 1),
         },
     };
+    let mut conn = app.ledger.db().pool.acquire().await?; // after what takes one of its own
+    let lives = lives(&mut conn, filed, said).await?;
+    drop(conn);
     Ok(decision::count(
         asked,
         &filed_at(filed),

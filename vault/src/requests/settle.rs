@@ -58,11 +58,11 @@ pub async fn settle(app: &App, request: RequestId) -> Result<()> {
     }
     let rosters = decide::rosters_of(app, &filed, &asked).await?;
     let ready = {
-        let mut conn = app.ledger.db().pool.acquire().await?;
         let now = At {
             seq: app.ledger.stored_size().await?,
             time: app.ledger.clock().now(),
         };
+        let mut conn = app.ledger.db().pool.acquire().await?; // after what takes one of its own
         is_ready(&mut conn, &filed, &asked, rosters.as_ref(), None, now)
             .await?
             .is_some()
