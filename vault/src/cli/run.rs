@@ -230,38 +230,43 @@ async fn run_child(
     let on = |kind| signal(kind).map_err(Error::internal);
     let (mut interrupt, mut quit) = (on(SignalKind::interrupt())?, on(SignalKind::quit())?);
     let (mut terminate, mut hang_up) = (on(SignalKind::terminate())?, on(SignalKind::hangup())?);
+    let mut kept_open = None;
     let mut child = match into {
         Handing::Env(name) => {
             use std::os::unix::ffi::OsStrExt;
-            tokio::process::Command::new(program)
+            let child = tokio::process::Command::new(program)
                 .args(args)
                 .env(name, std::ffi::OsStr::from_bytes(plaintext.expose()))
                 .spawn()
-                .map_err(no_start)?
+                .map_err(no_start)?;
+            drop(plaintext);
+            child
         }
         Handing::Fd(fd) => {
-            // The shell is what can put a pipe on a numbered descriptor without unsafe code here. Its own input, and so the
-            // program's, is ours again.
-            let script = format!(
-                "exec {fd}<&0; if (: </proc/$PPID/fd/0) 2>/dev/null; then exec </proc/$PPID/fd/0; else exec </dev/null; fi; exec \"$@\""
-            );
-            let mut child = tokio::process::Command::new("/bin/sh")
+            // The shell is what can put a pipe on a numbered descriptor without unsafe code here: it opens ours anew, by its
+            // place in /proc, so that the program's own input stays what it was. Ours is open until the program ends.
+            let (reader, mut writer) = std::io::pipe().map_err(Error::internal)?;
+            let ours = std::os::fd::AsRawFd::as_raw_fd(&reader);
+            let script = format!("exec {fd}</proc/$PPID/fd/{ours} && exec \"$@\"");
+            let child = tokio::process::Command::new("/bin/sh")
                 .args(["-c", &script, "sh", program])
                 .args(args)
-                .stdin(Stdio::piped())
                 .spawn()
                 .map_err(no_start)?;
-            if let Some(mut pipe) = child.stdin.take() {
-                use tokio::io::AsyncWriteExt as _;
-                let _ = pipe.write_all(plaintext.expose()).await;
-            }
+            kept_open = Some(reader);
+            // On a thread: what does not fit the pipe waits until it is read.
+            std::thread::spawn(move || {
+                let _ = writer.write_all(plaintext.expose());
+            });
             child
         }
     };
-    drop(plaintext);
     loop {
         tokio::select! {
-            ended = child.wait() => return ended.map_err(Error::internal),
+            ended = child.wait() => {
+                drop(kept_open);
+                return ended.map_err(Error::internal);
+            }
             _ = interrupt.recv() => {}
             _ = quit.recv() => {}
             _ = terminate.recv() => hand_on("TERM", child.id()),

@@ -180,6 +180,7 @@ export async function foundSafe(custodian, name, approvers, m) {
     await person.page.locator('#act button[type=submit]:enabled').first().click();
     await person.page.locator('#done').waitFor({ state: 'visible' });
   }
+  await custodian.says('Done'); // the page comes again by itself, and must not come between
   await custodian.go('/safes');
   await page.getByRole('link', { name }).click();
   await custodian.says(name);

@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
-const program = path.resolve(root, process.env.VITRINE_BIN ?? process.env.VITRINE ?? 'target/debug/vitrine');
+/** The program. */
+export const program = path.resolve(root, process.env.VITRINE_BIN ?? process.env.VITRINE ?? 'target/debug/vitrine');
 
 /** Where a picture or another output of the tests goes. */
 export const out = (...parts) => path.join(root, ...parts);
