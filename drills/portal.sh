@@ -10,7 +10,12 @@ if [ ! -e "$founding" ]; then
   (umask 077; "$VITRINE" init >"$founding.new")
   mv "$founding.new" "$founding"
 fi
-cat "$founding"
+if [ -e target/run/served ]; then
+  grep -v Invitation "$founding" # used, or waiting in target/run/founding
+else
+  cat "$founding"
+  touch target/run/served
+fi
 echo
 echo "Any FIDO2 key will do here, software ones too, for drill safes. Begin anew: rm -r target/run. Stop: Ctrl-C."
 exec "$VITRINE" serve

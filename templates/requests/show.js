@@ -76,8 +76,7 @@ function onLive(live) {
 
 begin();
 if (page.dataset.live === 'true') {
-  // Signed out elsewhere, or the server went: the page as it is then says so.
-  follow(request, onLive, { onState: (how) => { if (how === 'over') setTimeout(() => location.reload(), 3000); } });
+  follow(request, onLive, { onState: (how) => { if (how === 'over') ($('status') ?? $('said')).textContent = 'Not live any more. Reload the page.'; } });
   // The server ends it within moments of zero; the page then shows how.
   onZero(() => setTimeout(() => location.reload(), 1500));
 }

@@ -732,6 +732,14 @@ impl Sentence {
     }
 }
 
+/// "only two", "nobody".
+pub fn only(n: u32) -> String {
+    match n {
+        0 => "nobody".into(),
+        n => format!("only {}", number(n)),
+    }
+}
+
 /// "Adaeze Obi" as "AO"; one word gives one letter.
 pub fn initials(name: &str) -> String {
     let mut words = name.split_whitespace().filter_map(|w| w.chars().next());

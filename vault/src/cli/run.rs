@@ -170,9 +170,10 @@ pub(super) async fn exec(
     let held = Held::new()?;
     show_link(&origin(remote).await?, &held, &asking)?;
     let live = terminal::wait(remote, &held).await?;
+    let signals = Signals::taken()?; // from here on something is open, and is checked in
     let (plaintext, ends) = held.open(remote, &live).await?;
     eprintln!("Open until {}. Running {program}.", super::utc(ends));
-    let status = run_child(program, args, &into, plaintext).await;
+    let status = run_child(program, args, &into, plaintext, signals).await;
     match held.check_in(remote).await {
         Ok(_) => eprintln!("{} checked in.", held.code()),
         Err(e) => eprintln!(
@@ -198,7 +199,7 @@ fn must_be_there(program: &str) -> Result<()> {
     let found = if program.contains('/') {
         runs(program.as_ref())
     } else {
-        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
         std::env::split_paths(&path).any(|dir| runs(&dir.join(program)))
     };
     if found {
@@ -211,6 +212,27 @@ fn must_be_there(program: &str) -> Result<()> {
     ))
 }
 
+/// What would end us, taken instead.
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    quit: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn taken() -> Result<Signals> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let on = |kind| signal(kind).map_err(Error::internal);
+        Ok(Signals {
+            interrupt: on(SignalKind::interrupt())?,
+            quit: on(SignalKind::quit())?,
+            terminate: on(SignalKind::terminate())?,
+            hang_up: on(SignalKind::hangup())?,
+        })
+    }
+}
+
 /// Runs the child with the secret and waits for its end. It alone is meant by Ctrl-C and Ctrl-\\, which the terminal sends to
 /// both; what is meant for us is handed on. We go on until it has ended, to check in.
 async fn run_child(
@@ -218,8 +240,14 @@ async fn run_child(
     args: &[String],
     into: &Handing,
     plaintext: quorum::secret::Plaintext,
+    signals: Signals,
 ) -> Result<std::process::ExitStatus> {
-    use tokio::signal::unix::{SignalKind, signal};
+    let Signals {
+        mut interrupt,
+        mut quit,
+        mut terminate,
+        mut hang_up,
+    } = signals;
     let no_start = |e: std::io::Error| {
         Error::invalid(
             "Not run.",
@@ -227,9 +255,6 @@ async fn run_child(
             "Mend the command and ask anew.",
         )
     };
-    let on = |kind| signal(kind).map_err(Error::internal);
-    let (mut interrupt, mut quit) = (on(SignalKind::interrupt())?, on(SignalKind::quit())?);
-    let (mut terminate, mut hang_up) = (on(SignalKind::terminate())?, on(SignalKind::hangup())?);
     let mut kept_open = None;
     let mut child = match into {
         Handing::Env(name) => {

@@ -87,6 +87,11 @@ impl Remote {
         };
         let words = Words::new(part("title"), part("detail"), part("next"));
         Err(match status.as_u16() {
+            401 if matches!(auth, Auth::Session(_)) => Error::forbidden(
+                "Not done.",
+                "This terminal is signed in no more.",
+                "Run `vitrine login`.",
+            ),
             401 => Error::SignIn,
             404 => Error::Missing(words),
             503 => Error::Down(words, String::new()),

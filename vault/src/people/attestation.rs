@@ -284,12 +284,35 @@ fn sec1(credential: &Credential) -> Result<Vec<u8>> {
 }
 
 fn refused(why: &impl std::fmt::Debug) -> Error {
-    tracing::debug!(?why, "registration refused");
+    tracing::info!(?why, "a registration was refused");
     Error::invalid(
         "This key was not enrolled.",
-        format!("The browser's registration does not hold: {why:?}."),
+        in_words(&format!("{why:?}")),
         "Take a FIDO2 security key with a PIN or fingerprint, and try again.",
     )
+}
+
+/// The library's names, in words; ours are words already.
+fn in_words(name: &str) -> String {
+    let words = match name.split(['(', ' ']).next().unwrap_or_default() {
+        "CredentialMayNotBeHardwareBound" => "It can be copied to other devices.",
+        "AttestationUntrustedAaguid"
+        | "AttestationChainNotTrusted"
+        | "AttestationNotVerifiable" => "Its maker and model are not on the trust list.",
+        "UserNotVerified" => "It did not ask for a PIN or a finger.",
+        "UserNotPresent" => "It was not touched.",
+        "MismatchedChallenge" | "InvalidRPOrigin" | "InvalidRPIDHash" => {
+            "It answered another page than this one."
+        }
+        _ if name.starts_with('"') => {
+            return format!(
+                "The browser's registration does not hold: {}.",
+                name.trim_matches('"')
+            );
+        }
+        _ => "The browser's registration does not hold.",
+    };
+    words.to_owned()
 }
 
 #[cfg(test)]

@@ -419,9 +419,9 @@ impl Show {
         match self.state {
             State::Waiting if self.can_sign < need => {
                 format!(
-                    "{} must sign and only {} can",
+                    "{} must sign and {} can",
                     capital(&number(need)),
-                    number(self.can_sign)
+                    crate::pages::only(self.can_sign)
                 )
             }
             State::Waiting => match need.saturating_sub(have) {

@@ -223,9 +223,9 @@ fn barred(who: &Person, c: &Shown, pips: &crate::pages::Pips, cannot: &[String])
     if pips.can < pips.need {
         return notice(
             format!(
-                "{} must sign and only {} can",
+                "{} must sign and {} can",
                 crate::pages::capital(&crate::pages::number(pips.need)),
-                crate::pages::number(pips.can)
+                crate::pages::only(pips.can)
             ),
             format!("{} A custodian can repair the roster.", cannot.join(" ")),
         );
