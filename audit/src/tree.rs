@@ -157,20 +157,24 @@ impl HashReader for Recorder {
 }
 
 impl Recorder {
-    /// In order, neighbours joined, also over a gap of one (the path itself, which lies between its two sides and is stored like them):
-    /// one range along the path and one at the right edge, for each level.
+    /// One range along the path and one at the right edge, for each level.
     fn ranges(self) -> Vec<Range> {
-        let mut wanted = self.0.into_inner();
-        wanted.sort_unstable();
-        wanted.dedup_by(|next, held| {
-            let joins = held.level == next.level && next.from <= held.to + 1;
-            if joins {
-                held.to = held.to.max(next.to);
-            }
-            joins
-        });
-        wanted
+        joined(self.0.into_inner())
     }
+}
+
+/// The same ranges in order, neighbours and overlapping ones joined, also over a gap of one (the path itself, which lies between its two
+/// sides and is stored like them): for fetching what several functions want at once.
+pub fn joined(mut wanted: Vec<Range>) -> Vec<Range> {
+    wanted.sort_unstable();
+    wanted.dedup_by(|next, held| {
+        let joins = held.level == next.level && next.from <= held.to + 1;
+        if joins {
+            held.to = held.to.max(next.to);
+        }
+        joins
+    });
+    wanted
 }
 
 /// Sizes above 2^53 - 1 are no ledger's; `tlog_tiles` would panic near 2^64.

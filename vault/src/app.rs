@@ -8,6 +8,7 @@ use crate::ledger::Ledger;
 use crate::people::attestation::TrustList;
 use crate::people::sessions::Seen;
 use crate::requests::live::Presence;
+use crate::requests::proved::Checked;
 use crate::safes::Drills;
 use crate::safes::rosters::Rosters;
 
@@ -27,6 +28,8 @@ pub struct Parts {
     pub keys: Keys,
     /// Verified rosters.
     pub rosters: Rosters,
+    /// Signatures of requests that were checked.
+    pub checked: Checked,
     /// Who was signed in when last asked.
     pub sessions: Seen,
     /// Safes whose drills may be filed, as far as they were asked for.

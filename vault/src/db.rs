@@ -8,6 +8,7 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Connection, Row};
 
 use crate::error::{Error, Result, Words};
+use crate::script::{self, Facts};
 
 /// The schema, oldest first. A landed migration never changes.
 const MIGRATIONS: &[(i64, &str)] = &[
@@ -50,29 +51,29 @@ impl Engine {
         }
     }
 
-    /// Begins the writer's transaction with the one lock that all writers take in turn; gives the head's row.
+    /// Begins the writer's transaction with the one lock that all writers take in turn, and reads on under it; gives the
+    /// head's row, and what `reads` gave.
     pub(crate) async fn begin(
         self,
         conn: &mut AnyConnection,
-    ) -> std::result::Result<Option<AnyRow>, sqlx::Error> {
-        match self {
-            // In one step: each is a trip to the thread that owns the file.
-            Engine::Sqlite => sqlx::raw_sql(
-                "BEGIN IMMEDIATE; SELECT size, prev, time, frontier FROM ledger_head WHERE id = 1",
-            )
-            .fetch_all(conn)
-            .await
-            .map(|mut rows| rows.pop()),
+        reads: &str,
+    ) -> std::result::Result<(Option<AnyRow>, Facts), sqlx::Error> {
+        const HEAD: &str = "SELECT size, prev, time, frontier FROM ledger_head WHERE id = 1";
+        let (sql, before) = match self {
+            Engine::Sqlite => (format!("BEGIN IMMEDIATE; {HEAD}; {reads}"), 1),
             // The whole batch holds the head row; other nodes queue here. A node that hangs gives way.
-            Engine::Postgres => {
-                run(conn, "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL lock_timeout = '5s'").await?;
-                sqlx::query(
-                    "SELECT size, prev, time, frontier FROM ledger_head WHERE id = 1 FOR UPDATE",
-                )
-                .fetch_optional(conn)
-                .await
-            }
-        }
+            Engine::Postgres => (
+                format!(
+                    "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL lock_timeout = '5s'; \
+                     {HEAD} FOR UPDATE; {reads}"
+                ),
+                3,
+            ),
+        };
+        let mut facts = script::fetch(conn, sql).await?;
+        facts.skip(before);
+        let head = facts.next().and_then(|rows| rows.into_iter().next());
+        Ok((head, facts))
     }
 
     /// Bytes as a literal, for statements that go together in one text.

@@ -23,6 +23,7 @@ pub mod people;
 pub mod requests;
 pub mod rotation;
 pub mod safes;
+pub mod script;
 pub mod site;
 pub mod startup;
 pub mod sweeper;

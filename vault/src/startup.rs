@@ -281,6 +281,7 @@ pub async fn open_with(
     ledger.check_anchor(adopt).await?;
     ledger.check_clock().await?;
     Ok(App::new(Parts {
+        checked: Default::default(),
         config,
         ledger,
         keys,

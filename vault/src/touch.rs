@@ -11,6 +11,7 @@ use crate::convert::Audited;
 use crate::error::{Error, Result};
 use crate::ledger::{Ledger, Tx};
 use crate::people::store::{self as people, Key};
+use crate::script::{Facts, Script, name};
 
 /// A signed statement as pages and programs send it.
 #[derive(Deserialize)]
@@ -87,6 +88,16 @@ pub fn bad_statement(why: &str) -> Error {
     )
 }
 
+/// The statement that was signed, which must be `user`'s.
+pub fn signed_by(ledger: &Ledger, user: UserId, signed: &Signed) -> Result<Statement> {
+    let statement = statement_of(ledger, &signed.statement)?;
+    if statement.signer == Some(user) {
+        Ok(statement)
+    } else {
+        Err(bad_statement("its signer is not you"))
+    }
+}
+
 /// The refusal of a statement that is in the ledger already.
 pub fn used_before() -> Error {
     Error::conflict(
@@ -108,20 +119,26 @@ pub fn bad_assertion(why: &str) -> Error {
 impl Touch {
     /// Checks `signed` against the key that its credential id names, which must be a live key of `user`.
     pub async fn check(ledger: &Ledger, user: UserId, signed: &Signed) -> Result<Touch> {
-        let statement = statement_of(ledger, &signed.statement)?;
-        if statement.signer != Some(user) {
-            return Err(bad_statement("its signer is not you"));
-        }
-        let key = people::key_by_credential(&ledger.db().pool, &signed.credential_id.0)
-            .await?
-            .filter(|k| k.user == user)
-            .ok_or_else(|| {
-                Error::invalid(
-                    "Nothing was done.",
-                    "That key is not one of yours.",
-                    "Use a key that your page lists.",
-                )
-            })?;
+        let statement = signed_by(ledger, user, signed)?;
+        let key = people::key_by_credential(&ledger.db().pool, &signed.credential_id.0).await?;
+        Touch::checked(ledger, user, signed, statement, key).await
+    }
+
+    /// As `check`, of a statement that was read, with the key that the credential id names.
+    pub async fn checked(
+        ledger: &Ledger,
+        user: UserId,
+        signed: &Signed,
+        statement: Statement,
+        key: Option<Key>,
+    ) -> Result<Touch> {
+        let key = key.filter(|k| k.user == user).ok_or_else(|| {
+            Error::invalid(
+                "Nothing was done.",
+                "That key is not one of yours.",
+                "Use a key that your page lists.",
+            )
+        })?;
         key.must_be_live()?;
         let bytes = signed.statement.clone().into_bytes();
         let assertion = Assertion::from(&signed.assertion);
@@ -146,10 +163,49 @@ impl Touch {
         tx.use_nonce(&self.statement.nonce).await
     }
 
-    /// As `spend`, of a touch by which the key has also proved that it opens its share.
-    pub async fn spend_proving(&self, tx: &mut Tx) -> Result<()> {
-        use_key(tx, &self.key, self.counter, true).await?;
-        tx.use_nonce(&self.statement.nonce).await
+    /// Asks for what `used_up` decides from.
+    pub fn ask(&self, reads: &mut Script) {
+        reads.add(
+            &[people::KEY, " WHERE authenticator = $1"].concat(),
+            &[name(self.key.authenticator)],
+        );
+        reads.add(
+            "SELECT 1 FROM nonces WHERE nonce = $1",
+            &[self.statement.nonce[..].into()],
+        );
+    }
+
+    /// As `spend`, from what was asked for: what is to be written. `proving`: the key has also proved that it opens its share.
+    pub fn used_up(
+        &self,
+        facts: &mut Facts,
+        now: i64,
+        proving: bool,
+        writes: &mut Script,
+    ) -> Result<()> {
+        let key = facts.row()?.as_ref().map(people::key).transpose()?;
+        let known = facts.row()?.is_some();
+        let key = key.ok_or_else(|| Error::missing("key"))?;
+        key.must_be_live()?;
+        if !rose(self.counter, key.counter.into()) {
+            return Err(later_touch());
+        }
+        if known {
+            return Err(used_before());
+        }
+        writes.add(
+            "UPDATE authenticators SET counter = $1, proved_at = COALESCE($3, proved_at) WHERE authenticator = $2",
+            &[
+                i64::from(self.counter).into(),
+                name(key.authenticator),
+                proving.then_some(now).into(),
+            ],
+        );
+        writes.add(
+            "INSERT INTO nonces (nonce) VALUES ($1)",
+            &[self.statement.nonce[..].into()],
+        );
+        Ok(())
     }
 
     /// The `data` of a signed event.
@@ -253,9 +309,13 @@ pub async fn use_key(tx: &mut Tx, key: &Key, counter: u32, proved: bool) -> Resu
         .await?
         .ok_or_else(|| Error::missing("key"))?
         .must_be_live()?;
-    Err(Error::conflict(
+    Err(later_touch())
+}
+
+fn later_touch() -> Error {
+    Error::conflict(
         "Nothing was done.",
         "A later touch of this key came first.",
         "Touch the key again.",
-    ))
+    )
 }

@@ -1,8 +1,9 @@
 //! SQL of credentials, versions, custody, shares, targets.
 
 use quorum::Hash;
-use quorum::ids::{CredentialId, SafeId, TargetId};
+use quorum::ids::{CredentialId, RequestId, SafeId, TargetId};
 use quorum::secret::{Envelope, ShareEnvelope};
+use sqlx::any::AnyRow;
 use sqlx::{Any, AnyConnection, Executor, Row};
 
 use super::ShownTarget;
@@ -10,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::keys::Wrapped;
 use crate::ledger::hash;
 use crate::people::store::{at, id, seq};
+use crate::script::{Script, name};
 
 /// A credential's row.
 #[derive(Clone, Debug)]
@@ -97,12 +99,24 @@ pub async fn state_of(
     credential: CredentialId,
     version: u64,
 ) -> Result<VersionRow> {
-    let row = sqlx::query("SELECT hash, roster, state FROM versions WHERE credential = $1 AND version = $2 AND seq IS NOT NULL")
+    let row = sqlx::query(STATE)
         .bind(credential.to_string())
         .bind(at(version))
         .fetch_optional(c)
-        .await?
-        .ok_or_else(|| Error::missing("version"))?;
+        .await?;
+    read_state(row.as_ref())
+}
+
+const STATE: &str = "SELECT hash, roster, state FROM versions WHERE credential = $1 AND version = $2 AND seq IS NOT NULL";
+
+/// Asks for one version's row.
+pub fn ask_state(reads: &mut Script, credential: CredentialId, version: u64) {
+    reads.add(STATE, &[name(credential), version.into()]);
+}
+
+/// What `ask_state` asked for.
+pub fn read_state(row: Option<&AnyRow>) -> Result<VersionRow> {
+    let row = row.ok_or_else(|| Error::missing("version"))?;
     Ok(VersionRow {
         hash: hash(&row.try_get::<Vec<u8>, _>(0)?)?,
         roster: hash(&row.try_get::<Vec<u8>, _>(1)?)?,
@@ -120,8 +134,23 @@ pub async fn envelope<'e>(
         .bind(credential.to_string())
         .bind(at(version))
         .fetch_optional(c)
-        .await?
-        .ok_or_else(|| Error::missing("version"))?;
+        .await?;
+    read_envelope(row.as_ref())
+}
+
+/// Asks for the envelope of the version that a release is for, and for its custody list.
+pub fn ask_sealed(reads: &mut Script, release: RequestId) {
+    let version = " WHERE (credential, version) = (SELECT q.credential, q.version FROM requests q WHERE q.request = $1)";
+    for what in ["SELECT envelope FROM versions", CUSTODY] {
+        reads.add(&[what, version].concat(), &[name(release)]);
+    }
+}
+
+const CUSTODY: &str = "SELECT wrapping_key, wrapped FROM custody";
+
+/// A stored envelope, parsed. Whoever uses it compares its hash with a signed one.
+pub fn read_envelope(row: Option<&AnyRow>) -> Result<Envelope> {
+    let row = row.ok_or_else(|| Error::missing("version"))?;
     Envelope::parse(&row.try_get::<Vec<u8>, _>(0)?)
         .map_err(|_| crate::safes::rosters::unproved("a stored envelope is damaged"))
 }
@@ -133,19 +162,8 @@ pub fn header_of(envelope: &[u8]) -> Result<String> {
     String::from_utf8(envelope.header().bytes()).map_err(Error::internal)
 }
 
-/// The custody list of a version.
-pub async fn custody<'e>(
-    c: impl Executor<'e, Database = Any>,
-    credential: CredentialId,
-    version: u64,
-) -> Result<Vec<Wrapped>> {
-    let rows = sqlx::query(
-        "SELECT wrapping_key, wrapped FROM custody WHERE credential = $1 AND version = $2",
-    )
-    .bind(credential.to_string())
-    .bind(at(version))
-    .fetch_all(c)
-    .await?;
+/// A custody list.
+pub fn read_custody(rows: &[AnyRow]) -> Result<Vec<Wrapped>> {
     rows.iter()
         .map(|r| {
             Ok(Wrapped {

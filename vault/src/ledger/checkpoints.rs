@@ -23,6 +23,18 @@ pub struct Checkpoint {
     pub note: String,
 }
 
+/// A checkpoint, and what it shows of one entry.
+pub struct Shown {
+    /// The checkpoint.
+    pub checkpoint: Checkpoint,
+    /// That it has the entry.
+    pub entry: Vec<audit::Hash>,
+    /// That it has entry 0.
+    pub founding: Vec<audit::Hash>,
+    /// That it extends what was seen before.
+    pub consistency: Vec<audit::Hash>,
+}
+
 pub(super) struct Signer {
     keys: Keys,
     anchor: Anchor,
@@ -99,22 +111,49 @@ impl Ledger {
 
     /// A signed checkpoint that covers entry `seq`, made now if there is none. It is anchored when this returns.
     pub async fn covering(&self, seq: u64) -> Result<Checkpoint> {
+        let nothing = |_| Ok(Vec::new());
+        self.covering_with(seq, nothing).await.map(|(c, _)| c)
+    }
+
+    /// As `covering`, with the proofs of that entry, of entry 0, and that the tree extends that of size `from`.
+    pub async fn show(&self, seq: u64, from: u64) -> Result<Shown> {
+        let wanted = |size| Ledger::wanted(seq, from, size);
+        let (checkpoint, nodes) = self.covering_with(seq, wanted).await?;
+        let size = checkpoint.size;
+        let included = |seq| audit::tree::inclusion(&nodes, seq, size).map_err(Error::internal);
+        Ok(Shown {
+            entry: included(seq)?,
+            founding: included(0)?,
+            consistency: audit::tree::consistency(&nodes, from, size).map_err(Error::internal)?,
+            checkpoint,
+        })
+    }
+
+    /// A checkpoint that covers `seq`, and what of its tree is `wanted` besides.
+    async fn covering_with(
+        &self,
+        seq: u64,
+        wanted: impl Fn(u64) -> Result<Vec<audit::tree::Range>>,
+    ) -> Result<(Checkpoint, audit::tree::Fetched)> {
         let signer = &self.inner.signer;
         let mut newest = signer.newest.lock().await;
         if let Some(held) = newest.as_ref().filter(|c| c.size > seq) {
-            return Ok(held.as_ref().clone());
+            let held = held.as_ref().clone();
+            drop(newest);
+            let nodes = self.nodes(wanted(held.size)?).await?;
+            return Ok((held, nodes));
         }
         // What this node has committed is enough, where it covers the entry: no need to ask how far others are.
         let mut size = self.size();
         if size <= seq {
             size = self.stored_size().await?;
         }
-        let signed = self.sign(size).await?;
-        if signed.size <= seq {
+        if size <= seq {
             return Err(Error::internal(format!("entry {seq} is not durable")));
         }
+        let (signed, nodes) = self.sign(size, wanted(size)?).await?;
         *newest = Some(Arc::new(signed.clone()));
-        Ok(signed)
+        Ok((signed, nodes))
     }
 
     /// The newest checkpoint, covering every entry that is durable now.
@@ -123,15 +162,20 @@ impl Ledger {
         self.covering(size.saturating_sub(1)).await
     }
 
-    async fn sign(&self, size: u64) -> Result<Checkpoint> {
+    /// Signs the tree of `size`; gives what is `wanted` of it as well.
+    async fn sign(
+        &self,
+        size: u64,
+        wanted: Vec<audit::tree::Range>,
+    ) -> Result<(Checkpoint, audit::tree::Fetched)> {
         let founding = self.founding()?;
         let anchor = &self.inner.signer.anchor;
         let held = anchor.read()?.ok_or_else(gone)?;
         if size < held.size {
             return Err(broken("entries that this node has seen are missing"));
         }
-        let root = self
-            .root_extending((held.size, held.root), size)
+        let (root, nodes) = self
+            .root_extending((held.size, held.root), size, wanted)
             .await?
             .ok_or_else(|| broken("entries that this node has seen are missing or different"))?;
         let body = audit::checkpoint::body(&founding.name, size, &audit_hash(root));
@@ -147,7 +191,7 @@ impl Ledger {
         let note = signature?.note(&body)?;
         anchored?;
         self.file(size, note.clone());
-        Ok(Checkpoint { size, root, note })
+        Ok((Checkpoint { size, root, note }, nodes))
     }
 
     /// Keeps a signed checkpoint for exports: the writer stores it with the next batch. A crash before loses one of many, and

@@ -31,6 +31,7 @@ use crate::clock::Clock;
 pub(crate) use crate::convert::audit_hash;
 use crate::db::{Db, Engine};
 use crate::error::{Error, Result, Words};
+use crate::script::{Facts, Script};
 
 pub use anchor::Anchor;
 pub use checkpoints::Checkpoint;
@@ -120,7 +121,7 @@ impl Ledger {
             notes: notes.clone(),
         };
         let writer = writer::Writer::new(conn, db.clone(), clock.clone(), told, batch);
-        tokio::spawn(writer::run(writer, queue));
+        tokio::spawn(writer::take_jobs(writer, queue));
         let ledger = Ledger {
             inner: Arc::new(Inner {
                 db,
@@ -216,6 +217,34 @@ impl Ledger {
             return Err(clock_stopped());
         }
         self.write_any(job).await
+    }
+
+    /// As `write`, of a job that reads, decides from that alone, and writes along with the commit: two trips to the database.
+    ///
+    /// # Errors
+    /// As `write`.
+    pub async fn write_on<T, F>(&self, reads: Script, job: F) -> Result<(T, Receipt)>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx, Facts) -> Result<Recorded<T>> + Send + 'static,
+    {
+        if self.clock_stopped() {
+            return Err(clock_stopped());
+        }
+        let (answer, wait) = oneshot::channel();
+        self.send(Box::new(writer::OnFacts {
+            reads,
+            facts: None,
+            job,
+            answer,
+        }))
+        .await?;
+        self.answered(wait).await
+    }
+
+    /// Statements for this database, none yet.
+    pub fn script(&self) -> Script {
+        Script::new(self.inner.db.engine)
     }
 
     /// Enters an event that changes no row. Cheaper than `write`, for what comes often.
@@ -333,7 +362,12 @@ impl Ledger {
     /// A receipt again, after a crash, for the `release.opened` of `request` that is durable under a checkpoint which extends
     /// the anchor, as long as that opening lasts: `duration_s` after it, and not closed. What the ledger says decides, no row.
     /// There is no third way to get one (DESIGN.md 4).
-    pub async fn receipt_of(&self, request: RequestId, asked: &ReleasePurpose) -> Result<Receipt> {
+    /// With the entry.
+    pub async fn receipt_of(
+        &self,
+        request: RequestId,
+        asked: &ReleasePurpose,
+    ) -> Result<(Receipt, Vec<u8>)> {
         let rows = sqlx::query(
             "SELECT e.seq, e.bytes FROM ledger_links l JOIN ledger_entries e ON e.seq = l.seq \
              WHERE l.subject = $1 AND e.event IN ('release.opened', 'release.closed') ORDER BY e.seq",
@@ -352,13 +386,13 @@ impl Ledger {
                         && o.version == asked.version
                         && o.envelope == asked.envelope
                         && i64::try_from(entry.seq).ok() == row.try_get(0).ok();
-                    opening = same.then_some(entry);
+                    opening = same.then_some((entry, bytes));
                 }
                 Event::ReleaseClosed(c) => closed |= c.request == request,
                 _ => {}
             }
         }
-        let opening = opening.ok_or_else(|| Error::missing("opening"))?;
+        let (opening, bytes) = opening.ok_or_else(|| Error::missing("opening"))?;
         let ends = quorum::decision::after(opening.time, asked.duration_s);
         if closed || self.inner.clock.now() >= ends {
             return Err(Error::conflict(
@@ -370,11 +404,12 @@ impl Ledger {
         let checkpoint = self.covering(opening.seq).await?;
         self.must_include(opening.seq, opening.leaf, &checkpoint)
             .await?;
-        Ok(Receipt {
+        let receipt = Receipt {
             seq: opening.seq,
             leaf: opening.leaf,
             time: opening.time,
-        })
+        };
+        Ok((receipt, bytes))
     }
 
     /// Refuses unless `leaf` stands at `seq` under `checkpoint`.

@@ -66,16 +66,37 @@ impl Ledger {
         }
     }
 
-    /// The stored tree's root at `size`, proved to extend the `old` one; none where it does not, or entries are missing.
-    pub(super) async fn root_extending(&self, old: (u64, Hash), size: u64) -> Result<Option<Hash>> {
-        let mut wanted = audit::tree::wanted_for_root(size).map_err(Error::internal)?;
+    /// What the proofs of entry `seq`, of entry 0, and that the tree extends that of size `from`, are made of.
+    pub(super) fn wanted(seq: u64, from: u64, size: u64) -> Result<Vec<audit::tree::Range>> {
+        let mut wanted = audit::tree::wanted_for_inclusion(seq, size).map_err(Error::internal)?;
+        wanted.extend(audit::tree::wanted_for_inclusion(0, size).map_err(Error::internal)?);
+        wanted.extend(audit::tree::wanted_for_consistency(from, size).map_err(Error::internal)?);
+        Ok(wanted)
+    }
+
+    /// Stored hashes.
+    pub(super) async fn nodes(
+        &self,
+        wanted: Vec<audit::tree::Range>,
+    ) -> Result<audit::tree::Fetched> {
+        Ok(self.fetch(audit::tree::joined(wanted)).await?)
+    }
+
+    /// The stored tree's root at `size`, proved to extend the `old` one, and what else is `wanted` of it; none where it does
+    /// not, or entries are missing.
+    pub(super) async fn root_extending(
+        &self,
+        old: (u64, Hash),
+        size: u64,
+        mut wanted: Vec<audit::tree::Range>,
+    ) -> Result<Option<(Hash, audit::tree::Fetched)>> {
+        wanted.extend(audit::tree::wanted_for_root(size).map_err(Error::internal)?);
         let proves = 0 < old.0 && old.0 < size;
         if proves {
             let more = audit::tree::wanted_for_consistency(old.0, size).map_err(Error::internal)?;
             wanted.extend(more);
-            wanted.sort();
-            wanted.dedup();
         }
+        let wanted = audit::tree::joined(wanted);
         let nodes = match self.fetch(wanted).await {
             Ok(nodes) => nodes,
             Err(Fetching::Missing) => return Ok(None),
@@ -89,7 +110,7 @@ impl Ledger {
         };
         let was = super::audit_hash(old.1);
         let extends = audit::tree::verify_consistency(old.0, &was, size, &root, &proof).is_ok();
-        Ok(extends.then_some(Hash(root.0)))
+        Ok(extends.then_some((Hash(root.0), nodes)))
     }
 
     /// All ranges in one query, a row each.

@@ -21,10 +21,13 @@ use super::Receipt;
 use crate::clock::Clock;
 use crate::db::{Db, Engine};
 use crate::error::{Error, Result};
+use crate::script::{Facts, Script};
 
 /// The writer's transaction, as a job sees it.
 pub struct Tx {
     conn: AnyConnection,
+    /// What the jobs so far have written last, and the database has not seen yet.
+    writes: String,
     chain: Chain,
     now: i64,
     appended: Vec<(Appended, &'static str, String)>,
@@ -40,6 +43,7 @@ pub struct Tx {
 pub struct Recorded<T> {
     value: T,
     receipt: Receipt,
+    writes: Option<Script>,
 }
 
 impl<T> Recorded<T> {
@@ -48,7 +52,18 @@ impl<T> Recorded<T> {
         Recorded {
             value,
             receipt: self.receipt,
+            writes: self.writes,
         }
+    }
+
+    /// Goes along with these writes, in the text that commits: one trip to the database for all. They are run after the job,
+    /// so nobody counts on what they changed: whether they may happen was decided from what the job has read.
+    pub fn writing(mut self, writes: Script) -> Recorded<T> {
+        match &mut self.writes {
+            Some(before) => before.append(writes),
+            none => *none = Some(writes),
+        }
+        self
     }
 
     /// The entry's place.
@@ -88,6 +103,11 @@ impl Tx {
         Hash(self.chain.prev().0)
     }
 
+    /// The bytes of the entry that was recorded last; none before the first.
+    pub fn newest(&self) -> &[u8] {
+        self.appended.last().map_or(&[], |(entry, ..)| &entry.bytes)
+    }
+
     /// Appends an entry. `links` are the ids it is about, for looking it up again.
     pub fn record(
         &mut self,
@@ -116,7 +136,11 @@ impl Tx {
         self.links
             .extend(names.into_iter().map(|l| (l, appended.seq)));
         self.appended.push((appended, name, actor));
-        Ok(Recorded { value: (), receipt })
+        Ok(Recorded {
+            value: (),
+            receipt,
+            writes: None,
+        })
     }
 
     /// A nonce is used once in the whole ledger (FORMATS.md 3, "unique").
@@ -144,6 +168,12 @@ pub(super) trait Job: Send {
     fn touches_rows(&self) -> bool {
         true
     }
+    /// What it reads first; read along with the begin of a transaction that it has to itself.
+    fn reads(&self) -> Option<&Script> {
+        None
+    }
+    /// Gets what it reads first.
+    fn given(&mut self, _: Facts) {}
 }
 
 struct Pending<F, T> {
@@ -158,25 +188,34 @@ where
 {
     fn run<'t>(self: Box<Self>, tx: &'t mut Tx) -> BoxFuture<'t, Option<Reply>> {
         let Pending { job, answer } = *self;
-        Box::pin(async move {
-            match job(tx).await {
-                Ok(value) => {
-                    let reply: Reply = Box::new(move |committed| {
-                        let _ = answer.send(committed.map(|()| value).map_err(Error::NoEntry));
-                    });
-                    Some(reply)
-                }
-                Err(e) => {
-                    let _ = answer.send(Err(e));
-                    None
-                }
-            }
-        })
+        run(job, answer, tx)
     }
 
     fn fail(self: Box<Self>, cause: String) {
         let _ = self.answer.send(Err(Error::NoEntry(cause)));
     }
+}
+
+/// Runs a job; a refusal is answered at once.
+fn run<'t, T: Send + 'static>(
+    job: impl FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 't,
+    answer: oneshot::Sender<Result<T>>,
+    tx: &'t mut Tx,
+) -> BoxFuture<'t, Option<Reply>> {
+    Box::pin(async move {
+        match job(tx).await {
+            Ok(value) => {
+                let reply: Reply = Box::new(move |committed| {
+                    let _ = answer.send(committed.map(|()| value).map_err(Error::NoEntry));
+                });
+                Some(reply)
+            }
+            Err(e) => {
+                let _ = answer.send(Err(e));
+                None
+            }
+        }
+    })
 }
 
 /// A job that records.
@@ -189,11 +228,57 @@ where
         any_transaction(move |tx| {
             Box::pin(async move {
                 let done = job(tx).await?;
-                Ok((done.value, done.receipt))
+                Ok(tx.take(done))
             })
         }),
         answer,
     )
+}
+
+/// A job that reads, decides from that alone, and writes: two trips to the database.
+pub(super) struct OnFacts<F, T> {
+    pub(super) reads: Script,
+    pub(super) facts: Option<Facts>,
+    pub(super) job: F,
+    pub(super) answer: oneshot::Sender<Result<(T, Receipt)>>,
+}
+
+impl<F, T> Job for OnFacts<F, T>
+where
+    T: Send + 'static,
+    F: FnOnce(&mut Tx, Facts) -> Result<Recorded<T>> + Send + 'static,
+{
+    fn run<'t>(self: Box<Self>, tx: &'t mut Tx) -> BoxFuture<'t, Option<Reply>> {
+        let OnFacts {
+            reads,
+            facts,
+            job,
+            answer,
+        } = *self;
+        let job = move |tx: &'t mut Tx| -> BoxFuture<'t, Result<(T, Receipt)>> {
+            Box::pin(async move {
+                let facts = match facts {
+                    Some(facts) => facts,
+                    None => reads.fetch(tx.conn()).await?,
+                };
+                let done = job(tx, facts)?;
+                Ok(tx.take(done))
+            })
+        };
+        run(job, answer, tx)
+    }
+
+    fn fail(self: Box<Self>, cause: String) {
+        let _ = self.answer.send(Err(Error::NoEntry(cause)));
+    }
+
+    fn reads(&self) -> Option<&Script> {
+        Some(&self.reads)
+    }
+
+    fn given(&mut self, facts: Facts) {
+        self.facts = Some(facts);
+    }
 }
 
 /// Says to the compiler that a closure takes a transaction of any lifetime.
@@ -298,7 +383,7 @@ impl Writer {
 }
 
 /// Takes jobs until every handle of the ledger is dropped.
-pub(super) async fn run(mut writer: Writer, mut queue: mpsc::Receiver<Box<dyn Job>>) {
+pub(super) async fn take_jobs(mut writer: Writer, mut queue: mpsc::Receiver<Box<dyn Job>>) {
     let mut waiting = Vec::new();
     while queue.recv_many(&mut waiting, writer.batch).await > 0 {
         writer.commit_all(&mut waiting).await;
@@ -338,9 +423,10 @@ impl Writer {
         jobs: &mut Vec<Box<dyn Job>>,
         replies: &mut Vec<Reply>,
     ) -> Result<u64> {
-        let mut tx = self.begin().await?;
         let several = jobs.len() > 1;
         let rows = jobs.iter().any(|job| job.touches_rows());
+        let alone = jobs.first_mut().filter(|_| !several);
+        let mut tx = self.begin(alone).await?;
         for job in jobs.drain(..) {
             replies.extend(tx.attempt(job, several).await?);
         }
@@ -358,10 +444,10 @@ impl Writer {
 
     /// A connection in a transaction that holds the head, and the head's row. One that was kept may be dead since the database
     /// was started again: nothing was asked of it yet, so another is taken.
-    async fn locked(&mut self) -> Result<(AnyConnection, Option<AnyRow>)> {
+    async fn locked(&mut self, reads: &str) -> Result<(AnyConnection, Option<AnyRow>, Facts)> {
         if let Some(mut kept) = self.conn.take() {
-            match self.db.engine.begin(&mut kept).await {
-                Ok(head) => return Ok((kept, head)),
+            match self.db.engine.begin(&mut kept, reads).await {
+                Ok((head, facts)) => return Ok((kept, head, facts)),
                 Err(sqlx::Error::Io(_)) => {}
                 // PostgreSQL, appendix A, class 57: the server was shut down, or the session ended by its operator.
                 Err(sqlx::Error::Database(e)) if e.code().is_some_and(|c| c.starts_with("57P")) => {
@@ -370,13 +456,19 @@ impl Writer {
             }
         }
         let mut fresh = self.db.writer().await?;
-        let head = self.db.engine.begin(&mut fresh).await?;
-        Ok((fresh, head))
+        let (head, facts) = self.db.engine.begin(&mut fresh, reads).await?;
+        Ok((fresh, head, facts))
     }
 
-    async fn begin(&mut self) -> Result<Tx> {
+    /// Begins; a job that has the transaction to itself is given what it reads first.
+    async fn begin(&mut self, alone: Option<&mut Box<dyn Job>>) -> Result<Tx> {
         self.db.same_file()?;
-        let (conn, head) = self.locked().await?;
+        let reads = alone.as_ref().and_then(|job| job.reads());
+        let reads = reads.map_or_else(String::new, |reads| reads.as_str().to_owned());
+        let (conn, head, facts) = self.locked(&reads).await?;
+        if let Some(job) = alone {
+            job.given(facts);
+        }
         let chain = match head {
             Some(row) => {
                 let head = Head {
@@ -392,6 +484,7 @@ impl Writer {
         };
         Ok(Tx {
             conn,
+            writes: String::new(),
             chain,
             now: self.clock.now(),
             appended: Vec::new(),
@@ -429,15 +522,27 @@ impl Tx {
         Ok(reply)
     }
 
-    /// A savepoint before the next job's rows, in place of the last one's. COMMIT releases whatever stands.
+    /// A savepoint before the next job's rows, in place of the last one's, which has written what it had to. COMMIT releases
+    /// whatever stands.
     async fn mark(&mut self) -> Result<()> {
-        let sql = if std::mem::replace(&mut self.marked, true) {
+        let mut sql = std::mem::take(&mut self.writes);
+        sql.push_str(if std::mem::replace(&mut self.marked, true) {
             "RELEASE SAVEPOINT job; SAVEPOINT job"
         } else {
             "SAVEPOINT job"
-        };
-        sqlx::raw_sql(sql).execute(&mut self.conn).await?;
+        });
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(&mut self.conn)
+            .await?;
         Ok(())
+    }
+
+    /// What a job has recorded; its last writes go with the next text.
+    fn take<T>(&mut self, done: Recorded<T>) -> (T, Receipt) {
+        if let Some(writes) = done.writes {
+            self.writes.push_str(writes.as_str());
+        }
+        (done.value, done.receipt)
     }
 
     /// Writes the batch's entries and the new head, and commits: one text, one trip to the database.
@@ -446,7 +551,7 @@ impl Tx {
         if self.over {
             return Ok(size);
         }
-        let mut sql = String::new();
+        let mut sql = std::mem::take(&mut self.writes);
         if !self.appended.is_empty() {
             self.entries(&mut sql);
             let Head {

@@ -105,7 +105,8 @@ pub fn key_not_live() -> Error {
 }
 
 const USER: &str = "SELECT user_id, name, roles, invitation, expires, invited FROM users";
-const KEY: &str = "SELECT authenticator, user_id, credential_id, public_key, share_key, name, model, software, enrolled, created, revoked, suspended, proved_at, counter FROM authenticators";
+/// A key's row.
+pub const KEY: &str = "SELECT authenticator, user_id, credential_id, public_key, share_key, name, model, software, enrolled, created, revoked, suspended, proved_at, counter FROM authenticators";
 
 fn user(row: &AnyRow) -> Result<User> {
     let invitation: Option<Vec<u8>> = row.try_get(3)?;
@@ -119,7 +120,8 @@ fn user(row: &AnyRow) -> Result<User> {
     })
 }
 
-fn key(row: &AnyRow) -> Result<Key> {
+/// Reads what `KEY` gives.
+pub fn key(row: &AnyRow) -> Result<Key> {
     Ok(Key {
         authenticator: id(&row.try_get::<String, _>(0)?)?,
         user: id(&row.try_get::<String, _>(1)?)?,
@@ -234,14 +236,18 @@ pub async fn who_signs<'e>(
     e: impl Executor<'e, Database = Any>,
     users: &BTreeSet<UserId>,
 ) -> Result<BTreeSet<UserId>> {
-    let mut query = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "SELECT DISTINCT user_id FROM authenticators WHERE revoked IS NULL AND suspended IS NULL AND user_id IN ({})",
-        places(users.len())
-    )));
+    let mut query = sqlx::query(sql!(SIGNS, "(", &places(users.len()), ")"));
     for user in users {
         query = query.bind(user.to_string());
     }
-    let rows = query.fetch_all(e).await?;
+    ids(&query.fetch_all(e).await?)
+}
+
+/// People with a key that signs; a list of ids follows.
+pub const SIGNS: &str = "SELECT DISTINCT user_id FROM authenticators WHERE revoked IS NULL AND suspended IS NULL AND user_id IN ";
+
+/// The ids of the first column.
+pub fn ids<T: std::str::FromStr + Ord>(rows: &[AnyRow]) -> Result<BTreeSet<T>> {
     rows.iter()
         .map(|row| id(&row.try_get::<String, _>(0)?))
         .collect()
@@ -258,16 +264,25 @@ pub async fn lives<'e>(
     e: impl Executor<'e, Database = Any>,
     keys: &BTreeSet<AuthenticatorId>,
 ) -> Result<HashMap<AuthenticatorId, KeyLife>> {
-    let mut query = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "SELECT a.authenticator, a.enrolled, a.revoked, s.from_seq, s.to_seq FROM authenticators a \
-         LEFT JOIN suspensions s ON s.authenticator = a.authenticator WHERE a.authenticator IN ({}) ORDER BY s.from_seq",
-        places(keys.len())
-    )));
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(lives_in(&places(keys.len()))));
     for key in keys {
         query = query.bind(key.to_string());
     }
+    read_lives(&query.fetch_all(e).await?)
+}
+
+/// What `read_lives` reads, of the keys in a list or query.
+pub fn lives_in(keys: &str) -> String {
+    format!(
+        "SELECT a.authenticator, a.enrolled, a.revoked, s.from_seq, s.to_seq FROM authenticators a \
+         LEFT JOIN suspensions s ON s.authenticator = a.authenticator WHERE a.authenticator IN ({keys}) ORDER BY s.from_seq"
+    )
+}
+
+/// When keys were live.
+pub fn read_lives(rows: &[AnyRow]) -> Result<HashMap<AuthenticatorId, KeyLife>> {
     let mut lives = HashMap::new();
-    for row in query.fetch_all(e).await? {
+    for row in rows {
         let life = KeyLife {
             enrolled_at: seq(row.try_get(1)?)?,
             revoked_at: row.try_get::<Option<i64>, _>(2)?.map(seq).transpose()?,

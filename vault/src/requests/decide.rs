@@ -8,9 +8,9 @@ use audit::event::Ended;
 use quorum::Hash;
 use quorum::decision::{self, At, Cast, FiledAt, KeyLife, Tally};
 use quorum::ids::{AuthenticatorId, RequestId, UserId};
-use quorum::json::Value;
+use quorum::json::Value as Json;
 use quorum::roster::VerifiedRoster;
-use quorum::statement::{Decision, Kind, Purpose, Request as Asked};
+use quorum::statement::{Approval, Decision, Kind, Purpose, Request as Asked, Statement};
 use serde::Deserialize;
 use sqlx::{AnyConnection, Row};
 
@@ -23,7 +23,9 @@ use crate::convert::{Audited, actor};
 use crate::error::{Error, Result, Words};
 use crate::ledger::{Recorded, Tx};
 use crate::people::store as people;
-use crate::touch::{Signed, Touch, bad_statement};
+use crate::safes::rosters;
+use crate::script::{Facts, Script, Value, name};
+use crate::touch::{Signed, Touch, bad_statement, signed_by};
 use crate::who::Person;
 
 /// The roster that a request names and the one in force.
@@ -63,11 +65,7 @@ pub fn filed_at(filed: &Filed) -> FiledAt {
 }
 
 /// Lives of the keys that filed and decided.
-pub async fn lives(
-    conn: &mut AnyConnection,
-    filed: &Filed,
-    said: &[Said],
-) -> Result<HashMap<AuthenticatorId, KeyLife>> {
+pub async fn lives(conn: &mut AnyConnection, filed: &Filed, said: &[Said]) -> Result<Lives> {
     let keys: BTreeSet<AuthenticatorId> = said
         .iter()
         .map(|s| s.authenticator)
@@ -80,17 +78,19 @@ fn casts(said: &[Said]) -> Vec<Cast> {
     said.iter().filter_map(Said::cast).collect()
 }
 
-/// The count as it stands at `at` over what was `said`, inside a transaction.
-pub async fn tally(
-    conn: &mut AnyConnection,
+/// When keys were live.
+pub type Lives = HashMap<AuthenticatorId, KeyLife>;
+
+/// The count as it stands at `at` over what was `said`.
+pub fn tally(
     filed: &Filed,
     asked: &Asked,
     rosters: &Rosters,
     said: &[Said],
+    lives: &Lives,
     at: At,
-) -> Result<Tally> {
-    let lives = lives(conn, filed, said).await?;
-    Ok(decision::count(
+) -> Tally {
+    decision::count(
         asked,
         &filed_at(filed),
         &rosters.named,
@@ -98,19 +98,18 @@ pub async fn tally(
         &casts(said),
         &|k| lives.get(&k).cloned(),
         at,
-    ))
+    )
 }
 
 /// The rule for an acting entry at `at` over what was `said`, with the tally that it lists.
-pub async fn may_act(
-    conn: &mut AnyConnection,
+pub fn may_act(
     filed: &Filed,
     asked: &Asked,
     rosters: &Rosters,
     said: &[Said],
+    lives: &Lives,
     at: At,
 ) -> Result<Tally> {
-    let lives = lives(conn, filed, said).await?;
     let keys = |k: AuthenticatorId| lives.get(&k).cloned();
     decision::check_acting(
         asked,
@@ -155,7 +154,8 @@ pub async fn still_in_force(conn: &mut AnyConnection, rosters: &Rosters) -> Resu
     )
 }
 
-fn same_roster(now: Option<Hash>, rosters: &Rosters) -> Result<()> {
+/// Refuses when the roster in force is not the verified one any more.
+pub fn same_roster(now: Option<Hash>, rosters: &Rosters) -> Result<()> {
     if now == Some(rosters.in_force.leaf()) {
         Ok(())
     } else {
@@ -163,15 +163,24 @@ fn same_roster(now: Option<Hash>, rosters: &Rosters) -> Result<()> {
     }
 }
 
+/// Who of the roster has a key that signs.
+pub async fn signing(app: &App, rosters: Option<&Rosters>) -> Result<BTreeSet<UserId>> {
+    let Some(rosters) = rosters else {
+        return Ok(BTreeSet::new());
+    };
+    let users = rosters.named.approvers().iter().map(|a| a.user).collect();
+    people::who_signs(&app.ledger.db().pool, &users).await
+}
+
 /// Whose word is asked for: (user, name, can sign), and how many are needed.
-pub async fn circle(
-    app: &App,
+pub fn circle(
     asked: &Asked,
     rosters: Option<&Rosters>,
-) -> Result<(u32, Vec<(UserId, String, bool)>)> {
+    signing: &BTreeSet<UserId>,
+) -> (u32, Vec<(UserId, String, bool)>) {
     let Some(rosters) = rosters else {
         let Purpose::Roster(r) = &asked.purpose else {
-            return Ok((0, Vec::new()));
+            return (0, Vec::new());
         };
         let list = r
             .new
@@ -179,20 +188,17 @@ pub async fn circle(
             .iter()
             .map(|a| (a.user, a.name.clone(), true))
             .collect::<Vec<_>>();
-        return Ok((u32::try_from(list.len()).unwrap_or(0), list));
+        return (u32::try_from(list.len()).unwrap_or(0), list);
     };
     let needed = decision::needed(asked, &rosters.named, &rosters.in_force);
-    let named = rosters.named.approvers();
-    let users = named.iter().map(|a| a.user).collect();
-    let sign = people::who_signs(&app.ledger.db().pool, &users).await?;
+    let named = rosters.named.approvers().iter();
     let list = named
-        .iter()
         .map(|a| {
             let on_both = rosters.in_force.approver(a.user).is_some();
-            (a.user, a.name.clone(), on_both && sign.contains(&a.user))
+            (a.user, a.name.clone(), on_both && signing.contains(&a.user))
         })
         .collect();
-    Ok((needed, list))
+    (needed, list)
 }
 
 /// Seqs of what counts now: approvals by the rules, or acceptances while a safe is founded.
@@ -216,17 +222,7 @@ pub async fn counting_now(
     };
     let mut conn = app.ledger.db().pool.acquire().await?; // after what takes one of its own
     let lives = lives(&mut conn, filed, said).await?;
-    drop(conn);
-    Ok(decision::count(
-        asked,
-        &filed_at(filed),
-        &rosters.named,
-        &rosters.in_force,
-        &casts(said),
-        &|k| lives.get(&k).cloned(),
-        at,
-    )
-    .counting)
+    Ok(tally(filed, asked, rosters, said, &lives, at).counting)
 }
 
 /// For everybody named whose keys have all accepted, the last of those acceptances.
@@ -274,50 +270,103 @@ pub async fn decide(
     request: RequestId,
     sent: SentDecision,
 ) -> Result<Live> {
-    let (touch, filed) = futures::try_join!(
-        Touch::check(&app.ledger, who.user, &sent.signed),
-        store::by_id(&app.ledger.db().pool, request)
-    )?;
-    let Kind::Approval(approval) = touch.statement.kind.clone() else {
+    let statement = signed_by(&app.ledger, who.user, &sent.signed)?;
+    let Kind::Approval(approval) = statement.kind.clone() else {
         return Err(bad_statement("it is no decision"));
     };
+    let about = about(&approval)?;
+    let mut reads = app.ledger.script();
+    reads.add(
+        &[people::KEY, " WHERE credential_id = $1"].concat(),
+        &[sent.signed.credential_id.0.as_slice().into()],
+    );
+    store::ask(&mut reads, request);
+    rosters::ask_named(&mut reads, about.safe, about.roster);
+    let mut facts = reads.fetch(&app.ledger.db().pool).await?;
+    let key = facts.row()?.as_ref().map(people::key).transpose()?;
+    let touch = Touch::checked(&app.ledger, who.user, &sent.signed, statement, key).await?;
+    let (filed, _) = store::read_one(facts.row()?.as_ref())?;
     let asked = filed.asked()?;
-    let subject = quorum::json::parse(&filed.statement).map_err(Error::internal)?;
-    let Some(rosters) = rosters_of(app, &filed, &asked).await? else {
-        return Err(bad_statement("a new safe is accepted, not approved"));
-    };
-    let place = rosters.named.approver(who.user).map(|a| a.x);
-    let approves = approval.decision == Decision::Approve;
-    if approves {
-        may_approve(who, &filed, &rosters)?;
-        let needs_share = matches!(asked.purpose, Purpose::Release(_) | Purpose::Reseal(_));
-        let good = sent
-            .share
-            .as_ref()
-            .is_some_and(|s| Some(s.x) == place && s.sealed.0.len() == 80);
-        if needs_share != sent.share.is_some() || (needs_share && !good) {
-            return Err(Error::invalid(
-                "You did not sign.",
-                "The approval came without your re-sealed share, and one is no use without the other.",
-                "Approve from the request's page, with a key that holds your share.",
-            ));
-        }
+    if (asked.safe, asked.roster) != (about.safe, about.roster) {
+        return Err(bad_statement("it is about another request"));
     }
-    let under = rosters.clone();
-    let ((filed, said), _) = app
-        .ledger
-        .write(move |tx| {
-            Box::pin(async move {
-                entered(tx, &touch, &approval, &subject, request, &under, sent.share).await
-            })
-        })
+    if founding(&asked) {
+        return Err(bad_statement("a new safe is accepted, not approved"));
+    }
+    let (named, in_force) = app
+        .rosters
+        .named_by(&app.ledger, asked.safe, asked.roster, facts.row()?)
         .await?;
+    let rosters = Rosters { named, in_force };
+    if approval.decision == Decision::Approve {
+        may_approve(who, &filed, &rosters)?;
+        comes_with_share(&asked, &rosters, who.user, sent.share.as_ref())?;
+    }
+    let proved = super::proved::by_roster(&rosters, &touch);
+    let decided = Decided {
+        subject: quorum::json::parse(&filed.statement).map_err(Error::internal)?,
+        touch,
+        approval,
+        request,
+        rosters: rosters.clone(),
+        share: sent.share,
+    };
+    let (reads, writes) = (decided.asks(app.ledger.script()), app.ledger.script());
+    let (entered, receipt) = app
+        .ledger
+        .write_on(reads, move |tx, facts| decided.entered(tx, facts, writes))
+        .await?;
+    if proved {
+        app.checked.add(receipt.leaf());
+    }
     if super::settle::settles(&asked) {
         super::settle::tried(app, request).await?;
         let filed = store::by_id(&app.ledger.db().pool, request).await?;
         return live::view(app, &filed).await;
     }
-    live::view_of(app, &filed, &asked, &said, Some(&rosters)).await
+    let Entered {
+        filed,
+        said,
+        signing,
+        counting,
+    } = entered;
+    Ok(live::picture(
+        app,
+        &filed,
+        &asked,
+        &said,
+        Some(&rosters),
+        &signing,
+        &counting,
+    ))
+}
+
+/// The request that an approval says it is about.
+fn about(approval: &Approval) -> Result<Asked> {
+    match Statement::from_value(&approval.subject).map(|s| s.kind) {
+        Ok(Kind::Request(asked)) => Ok(*asked),
+        _ => Err(bad_statement("it is about no request")),
+    }
+}
+
+/// A release is approved with the approver's own share, re-sealed, and nothing else is.
+fn comes_with_share(
+    asked: &Asked,
+    rosters: &Rosters,
+    user: UserId,
+    share: Option<&SentShare>,
+) -> Result<()> {
+    let needed = matches!(asked.purpose, Purpose::Release(_) | Purpose::Reseal(_));
+    let place = rosters.named.approver(user).map(|a| a.x);
+    let good = share.is_some_and(|s| Some(s.x) == place && s.sealed.0.len() == 80);
+    if needed != share.is_some() || (needed && !good) {
+        return Err(Error::invalid(
+            "You did not sign.",
+            "The approval came without your re-sealed share, and one is no use without the other.",
+            "Approve from the request's page, with a key that holds your share.",
+        ));
+    }
+    Ok(())
 }
 
 fn may_approve(who: &Person, filed: &Filed, rosters: &Rosters) -> Result<()> {
@@ -338,106 +387,150 @@ fn may_approve(who: &Person, filed: &Filed, rosters: &Rosters) -> Result<()> {
     Ok(())
 }
 
-async fn entered(
-    tx: &mut Tx,
-    touch: &Touch,
-    approval: &quorum::statement::Approval,
-    subject: &Value,
+/// A decision that was checked, before it is entered.
+struct Decided {
+    touch: Touch,
+    approval: Approval,
+    subject: Json,
     request: RequestId,
-    rosters: &Rosters,
+    rosters: Rosters,
     share: Option<SentShare>,
-) -> Result<Recorded<(Filed, Vec<Said>)>> {
-    let mut filed = current(tx.conn(), request, rosters).await?;
-    let asked = filed.asked()?;
-    let mut all = store::said(&mut *tx.conn(), request).await?;
-    decision::check_decision(
-        approval,
-        touch.user,
-        filed.leaf,
-        subject,
-        !filed.state.pending(),
-        &[&rosters.named, &rosters.in_force],
-        &casts(&all),
-    )
-    .map_err(|e| {
-        Error::conflict(
-            "You did not sign.",
-            format!("{e}."),
-            "Reload the request to see where it stands.",
-        )
-    })?;
-    if tx.now() >= filed.expires {
-        return Err(Error::conflict(
-            "You did not sign.",
-            "The request has expired.",
-            "The requester can ask again; everybody signs anew.",
-        ));
+}
+
+/// A decision that is entered, and what it made of the request.
+struct Entered {
+    filed: Filed,
+    said: Vec<Said>,
+    signing: BTreeSet<UserId>,
+    counting: Vec<u64>,
+}
+
+impl Decided {
+    fn asks(&self, mut reads: Script) -> Script {
+        store::ask(&mut reads, self.request);
+        store::ask_said(&mut reads, self.request);
+        let keys = "SELECT c.authenticator FROM casts c WHERE c.request = $1 \
+                    UNION SELECT r.authenticator FROM requests r WHERE r.request = $1 UNION SELECT $2";
+        reads.add(
+            &people::lives_in(keys),
+            &[name(self.request), name(self.touch.authenticator())],
+        );
+        self.touch.ask(&mut reads);
+        let named = self.rosters.named.approvers().iter();
+        reads.add(
+            &[people::SIGNS, "($1)"].concat(),
+            &[Value::Texts(named.map(|a| a.user.to_string()).collect())],
+        );
+        reads
     }
-    let approves = approval.decision == Decision::Approve;
-    if approves && share.is_some() {
-        touch.spend_proving(tx).await?;
-    } else {
-        touch.spend(tx).await?;
-    }
-    let event = if approves {
-        Event::RequestApproved(touch.signed())
-    } else {
-        Event::RequestDenied(touch.signed())
-    };
-    let done = tx.record(
-        actor(touch.user),
-        event,
-        &[&request, &touch.user, &filed.safe],
-    )?;
-    let said = Said {
-        seq: done.seq(),
-        time: done.time(),
-        user: touch.user,
-        authenticator: touch.authenticator(),
-        decision: if approves { "approve" } else { "deny" }.into(),
-        statement: touch.bytes.clone(),
-        x: share.as_ref().map(|s| s.x),
-        sealed: share.map(|s| s.sealed.0),
-    };
-    store::add_said(tx.conn(), request, &said).await?;
-    let at = At {
-        seq: tx.next_seq(),
-        time: tx.now(),
-    };
-    all.push(said);
-    let tally = tally(tx.conn(), &filed, &asked, rosters, &all, at).await?;
-    if tally.denied {
-        let ended = tx.record(
-            audit::Actor::System,
-            Event::RequestEnded {
-                request: request.audited(),
-                why: Ended::Denied,
-            },
-            &[&request, &filed.safe],
-        )?;
-        store::close(
-            tx.conn(),
+
+    fn entered(
+        self,
+        tx: &mut Tx,
+        mut facts: Facts,
+        mut writes: Script,
+    ) -> Result<Recorded<Entered>> {
+        let Decided {
+            touch,
+            approval,
+            subject,
             request,
-            filed.state,
-            State::Ended,
-            "denied",
-            ended.time(),
+            rosters,
+            share,
+        } = self;
+        let (mut filed, roster) = store::read_one(facts.row()?.as_ref())?;
+        same_roster(roster, &rosters)?;
+        let asked = filed.asked()?;
+        let mut said = store::read_said(&facts.rows()?)?;
+        let lives = people::read_lives(&facts.rows()?)?;
+        decision::check_decision(
+            &approval,
+            touch.user,
+            filed.leaf,
+            &subject,
+            !filed.state.pending(),
+            &[&rosters.named, &rosters.in_force],
+            &casts(&said),
         )
-        .await?;
-        filed.state = State::Ended;
-        (filed.closed, filed.why) = (Some(ended.time()), Some("denied".into()));
-        return Ok(ended.with((filed, all)));
+        .map_err(|e| {
+            Error::conflict(
+                "You did not sign.",
+                format!("{e}."),
+                "Reload the request to see where it stands.",
+            )
+        })?;
+        if tx.now() >= filed.expires {
+            return Err(Error::conflict(
+                "You did not sign.",
+                "The request has expired.",
+                "The requester can ask again; everybody signs anew.",
+            ));
+        }
+        let approves = approval.decision == Decision::Approve;
+        let proving = approves && share.is_some();
+        touch.used_up(&mut facts, tx.now(), proving, &mut writes)?;
+        let signing = people::ids(&facts.rows()?)?;
+        let event = if approves {
+            Event::RequestApproved(touch.signed())
+        } else {
+            Event::RequestDenied(touch.signed())
+        };
+        let done = tx.record(
+            actor(touch.user),
+            event,
+            &[&request, &touch.user, &filed.safe],
+        )?;
+        said.push(Said {
+            seq: done.seq(),
+            time: done.time(),
+            user: touch.user,
+            authenticator: touch.authenticator(),
+            decision: if approves { "approve" } else { "deny" }.into(),
+            statement: touch.bytes.clone(),
+            x: share.as_ref().map(|s| s.x),
+            sealed: share.map(|s| s.sealed.0),
+        });
+        if let Some(newest) = said.last() {
+            store::add_said(&mut writes, request, newest);
+        }
+        let at = At {
+            seq: tx.next_seq(),
+            time: tx.now(),
+        };
+        let tally = tally(&filed, &asked, &rosters, &said, &lives, at);
+        let mut done = done.with(());
+        if tally.denied {
+            let ended = tx.record(
+                audit::Actor::System,
+                Event::RequestEnded {
+                    request: request.audited(),
+                    why: Ended::Denied,
+                },
+                &[&request, &filed.safe],
+            )?;
+            store::denied(&mut writes, request, ended.time());
+            filed.state = State::Ended;
+            (filed.closed, filed.why) = (Some(ended.time()), Some("denied".into()));
+            done = ended;
+        } else {
+            // An index: the count is taken again before any act.
+            filed.open_until = decision::open_until(&asked, &tally);
+            filed.state = if tally.reached {
+                State::Reached
+            } else {
+                State::Waiting
+            };
+            store::follow(&mut writes, request, filed.state, filed.open_until);
+        }
+        let counting = tally.counting;
+        let entered = Entered {
+            filed,
+            said,
+            signing,
+            counting,
+        };
+        Ok(done.writing(writes).with(entered))
     }
-    // An index: the count is taken again before any act.
-    let (before, open_until) = (filed.state, decision::open_until(&asked, &tally));
-    filed.state = if tally.reached {
-        State::Reached
-    } else {
-        State::Waiting
-    };
-    filed.open_until = open_until;
-    store::follow(tx.conn(), request, before, filed.state, open_until).await?;
-    Ok(done.with((filed, all)))
 }
 
 /// Accepts to be on a roster, with the very key that it names.
@@ -468,6 +561,7 @@ pub async fn accept(app: &App, who: &Person, request: RequestId, signed: Signed)
             "Touch exactly the key that the page names.",
         )));
     }
+    let mut writes = app.ledger.script();
     app.ledger
         .write(move |tx| {
             Box::pin(async move {
@@ -502,8 +596,8 @@ pub async fn accept(app: &App, who: &Person, request: RequestId, signed: Signed)
                     x: None,
                     sealed: None,
                 };
-                store::add_said(tx.conn(), request, &said).await?;
-                Ok(done)
+                store::add_said(&mut writes, request, &said);
+                Ok(done.writing(writes))
             })
         })
         .await?;

@@ -52,10 +52,15 @@ pub async fn file(
     if asked.requester_name != who.name {
         return Err(bad_statement("it carries another name than yours"));
     }
-    let (rosters, ()) = futures::try_join!(
+    let (rosters, (), newest) = futures::try_join!(
         check_rosters(app, &asked, touch.key.authenticator, who),
-        check_sealed(app, &asked)
+        check_sealed(app, &asked),
+        app.rosters.newest_key_event(&app.ledger)
     )?;
+    let key = app
+        .rosters
+        .known_key(who.user, touch.authenticator(), newest);
+    let checked = key.is_some_and(|key| key.as_bytes()[..] == touch.key.public_key[..]);
     let (credential, version) = match &asked.purpose {
         Purpose::Release(r) => (Some(r.credential), Some(r.version)),
         Purpose::Target(t) => (Some(t.credential), None),
@@ -119,6 +124,9 @@ pub async fn file(
             })
         })
         .await?;
+    if checked {
+        app.checked.add(receipt.leaf());
+    }
     Ok((request, code, receipt.seq(), receipt.leaf()))
 }
 

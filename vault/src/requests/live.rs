@@ -1,7 +1,7 @@
 //! A request as people watch it: who has signed, who is asked, what may happen next. Small JSON, also sent
 //! as server-sent events.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
 use quorum::ids::{RequestId, UserId};
@@ -127,18 +127,34 @@ pub async fn view(app: &App, filed: &Filed) -> Result<Live> {
 }
 
 /// The view of what was read already.
-pub async fn view_of(
+async fn view_of(
     app: &App,
     filed: &Filed,
     asked: &Asked,
     said: &[Said],
     rosters: Option<&Rosters>,
 ) -> Result<Live> {
-    let now = app.ledger.clock().now();
-    let ((needed, circle), counting) = futures::try_join!(
-        super::decide::circle(app, asked, rosters),
+    let (signing, counting) = futures::try_join!(
+        super::decide::signing(app, rosters),
         super::decide::counting_now(app, filed, asked, said, rosters)
     )?;
+    Ok(picture(
+        app, filed, asked, said, rosters, &signing, &counting,
+    ))
+}
+
+/// The view of what is known: who of the roster has a key that signs, and whose word counts.
+pub fn picture(
+    app: &App,
+    filed: &Filed,
+    asked: &Asked,
+    said: &[Said],
+    rosters: Option<&Rosters>,
+    signing: &BTreeSet<UserId>,
+    counting: &[u64],
+) -> Live {
+    let now = app.ledger.clock().now();
+    let (needed, circle) = super::decide::circle(asked, rosters, signing);
     let mut names = HashMap::new();
     for (user, name, _) in &circle {
         names.insert(*user, name.clone());
@@ -197,7 +213,7 @@ pub async fn view_of(
         (None, Purpose::Roster(r)) => r.new.name.clone(),
         (None, _) => String::new(),
     };
-    Ok(Live {
+    Live {
         request: filed.request.to_string(),
         code: filed.code.clone(),
         purpose: asked.purpose.name(),
@@ -228,5 +244,5 @@ pub async fn view_of(
         why: filed.why.clone(),
         statement: String::from_utf8(filed.statement.clone()).unwrap_or_default(),
         delivery_key,
-    })
+    }
 }

@@ -3,26 +3,32 @@
 //!
 //! Checked of each approval and acceptance: its entry is in the ledger, at its place, and says what the row says; it is about
 //! this very request; its signature is good, under the key that the verified roster has for it, else under the one that its
-//! owner's enrolment has. A denial needs no proof: one that was made up stops a request, as its author could by deleting it.
+//! owner's enrolment has. What this node has checked before, or checked and entered itself, it knows by its leaf. A denial needs no proof: one that was made up stops a request, as its author could by deleting it.
 //! (`p12_a_forged_approval_row_counts_for_nothing`.)
 //!
 //! That happens before the writer's transaction; inside, rows count only as far as they are still those that were checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex};
 
+use quorum::Hash;
 use quorum::assertion::{self, PublicKey};
 use quorum::entry::{Entry, Signed};
 use quorum::evidence::Trust;
-use quorum::ids::{AuthenticatorId, UserId};
+use quorum::ids::{AuthenticatorId, RequestId, UserId};
 use quorum::json::Value;
 use quorum::statement::{Decision, Kind, challenge};
+use sqlx::Row;
 
 use super::decide::Rosters;
 use super::store::{self, Filed, Said};
 use crate::app::App;
 use crate::error::Result;
 use crate::ledger::Checkpoint;
+use crate::people::store::seq;
 use crate::safes::rosters::{self, unproved};
+use crate::script::{Facts, Script, name};
+use crate::touch::Touch;
 
 /// What was said of one request, as far as it was checked.
 pub struct Proof {
@@ -45,13 +51,131 @@ fn same(a: &Said, b: &Said) -> bool {
         && a.statement == b.statement
 }
 
+/// Signed entries whose signatures this node has checked under a proved key, by their leaves: those that it found in the tree,
+/// and those that it entered itself. A leaf stands for every byte of its entry, so the same bytes need no second check. In
+/// memory alone: whoever alters it has the process already.
+#[derive(Clone, Default)]
+pub struct Checked {
+    leaves: Arc<Mutex<HashSet<Hash>>>,
+}
+
+impl Checked {
+    const MOST: usize = 16_384;
+
+    /// Takes down that the entry with this leaf was checked.
+    pub fn add(&self, leaf: Hash) {
+        if let Ok(mut leaves) = self.leaves.lock() {
+            if leaves.len() >= Checked::MOST {
+                leaves.clear();
+            }
+            leaves.insert(leaf);
+        }
+    }
+
+    fn has(&self, leaf: &Hash) -> bool {
+        self.leaves.lock().is_ok_and(|leaves| leaves.contains(leaf))
+    }
+}
+
+/// Whether a touch was checked under the very key that a verified roster has for it.
+pub fn by_roster(rosters: &Rosters, touch: &Touch) -> bool {
+    rostered(Some(rosters), touch.user, touch.authenticator())
+        .is_some_and(|key| key.as_bytes()[..] == touch.key.public_key[..])
+}
+
+fn rostered(rosters: Option<&Rosters>, user: UserId, key: AuthenticatorId) -> Option<PublicKey> {
+    let rosters = rosters?;
+    let mut keys = [&rosters.named, &rosters.in_force]
+        .into_iter()
+        .filter_map(|roster| roster.approver(user))
+        .flat_map(|approver| &approver.authenticators);
+    keys.find(|k| k.authenticator == key).map(|k| k.public_key)
+}
+
+/// What was said of a request, and the entries that rows name for it.
+pub struct Told {
+    /// What was said.
+    pub said: Vec<Said>,
+    entries: BTreeMap<u64, Vec<u8>>,
+}
+
+impl Told {
+    /// Asks for it.
+    pub fn ask(reads: &mut Script, request: RequestId) {
+        store::ask_said(reads, request);
+        reads.add(
+            "SELECT seq, bytes FROM ledger_entries WHERE seq IN (SELECT c.seq FROM casts c WHERE c.request = $1 \
+             UNION SELECT q.seq FROM requests q WHERE q.request = $1)",
+            &[name(request)],
+        );
+    }
+
+    /// What was asked for.
+    pub fn read(facts: &mut Facts) -> Result<Told> {
+        let said = store::read_said(&facts.rows()?)?;
+        let mut entries = BTreeMap::new();
+        for row in facts.rows()? {
+            entries.insert(seq(row.try_get(0)?)?, row.try_get(1)?);
+        }
+        Ok(Told { said, entries })
+    }
+
+    /// Reads it now.
+    pub async fn now(app: &App, request: RequestId) -> Result<Told> {
+        let mut reads = app.ledger.script();
+        Told::ask(&mut reads, request);
+        Told::read(&mut reads.fetch(&app.ledger.db().pool).await?)
+    }
+}
+
 /// Checks all that was said of a request so far, and its filing.
 ///
 /// # Errors
 /// `Tampered` where a row says what no signed entry says.
-pub async fn decisions(app: &App, filed: &Filed, rosters: Option<&Rosters>) -> Result<Proof> {
-    let mut said = store::said(&app.ledger.db().pool, filed.request).await?;
+pub async fn decisions(
+    app: &App,
+    filed: &Filed,
+    rosters: Option<&Rosters>,
+    told: Told,
+) -> Result<Proof> {
+    let Told { mut said, entries } = told;
     said.retain(|s| s.decision != "deny");
+    let subject = quorum::json::parse(&filed.statement)
+        .map_err(|_| unproved("a stored request does not read"))?;
+    let entry = |seq: u64| {
+        let bytes = entries.get(&seq);
+        let bytes = bytes.ok_or_else(|| unproved("a row names an entry that is not there"))?;
+        let entry = Entry::parse(bytes).map_err(|_| unproved("an entry is damaged"))?;
+        if entry.seq == seq {
+            Ok(entry)
+        } else {
+            Err(unproved("an entry stands at another's place"))
+        }
+    };
+    let filing = entry(filed.seq)?;
+    filing_says(&filing, filed)?;
+    let mut signed = vec![(filing, filed.requester)];
+    for s in &said {
+        let entry = entry(s.seq)?;
+        entry_says(&entry, s, filed, &subject)?;
+        signed.push((entry, s.user));
+    }
+    for (entry, signer) in &signed {
+        if entry.signed().and_then(|s| s.statement.signer) != Some(*signer) {
+            return Err(unproved("somebody else signed than a row says"));
+        }
+    }
+    signed.retain(|(entry, _)| !app.checked.has(&entry.leaf));
+    if !signed.is_empty() {
+        check(app, rosters, &signed).await?;
+    }
+    Ok(Proof {
+        by_seq: said.into_iter().map(|s| (s.seq, s)).collect(),
+    })
+}
+
+/// Checks that these entries are in the tree, and their signatures.
+async fn check(app: &App, rosters: Option<&Rosters>, signed: &[(Entry, UserId)]) -> Result<()> {
     // The newest: whatever happened to the keys since is under it too.
     let checkpoint = app.ledger.checkpoint().await?;
     let trust = rosters::trust(&app.ledger, &checkpoint).await?;
@@ -61,13 +185,48 @@ pub async fn decisions(app: &App, filed: &Filed, rosters: Option<&Rosters>) -> R
         trust,
         checkpoint,
     };
-    let subject = quorum::json::parse(&filed.statement)
-        .map_err(|_| unproved("a stored request does not read"))?;
-    check.filing(filed).await?;
-    futures::future::try_join_all(said.iter().map(|s| check.said(filed, &subject, s))).await?;
-    Ok(Proof {
-        by_seq: said.into_iter().map(|s| (s.seq, s)).collect(),
-    })
+    let all = signed
+        .iter()
+        .map(|(entry, signer)| check.entered_and_signed(entry, *signer));
+    futures::future::try_join_all(all).await.map(|_| ())
+}
+
+fn filing_says(entry: &Entry, filed: &Filed) -> Result<()> {
+    let signed = entry
+        .signed()
+        .filter(|s| matches!(s.statement.kind, Kind::Request(_)))
+        .ok_or_else(|| unproved("a request was never filed"))?;
+    let same = entry.leaf == filed.leaf
+        && entry.time == filed.filed
+        && signed.statement_bytes == filed.statement
+        && signed.authenticator == filed.authenticator;
+    if same {
+        Ok(())
+    } else {
+        Err(unproved("a request's row was changed"))
+    }
+}
+
+fn entry_says(entry: &Entry, said: &Said, filed: &Filed, subject: &Value) -> Result<()> {
+    let signed = entry
+        .signed()
+        .ok_or_else(|| unproved("a decision has no entry"))?;
+    let (word, about, on) = match &signed.statement.kind {
+        Kind::Approval(a) if a.decision == Decision::Approve => ("approve", a.entry, &a.subject),
+        Kind::Acceptance(a) => ("accept", a.entry, &a.subject),
+        _ => return Err(unproved("a decision's entry is none")),
+    };
+    let same = word == said.decision
+        && entry.time == said.time
+        && signed.statement_bytes == said.statement
+        && signed.authenticator == said.authenticator;
+    if !same {
+        return Err(unproved("a decision's row was changed"));
+    }
+    if about != filed.leaf || on != subject {
+        return Err(unproved("a decision is about another request"));
+    }
+    Ok(())
 }
 
 struct Check<'a> {
@@ -78,56 +237,22 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// The entry at `place`, in the ledger.
-    async fn entry(&self, place: u64) -> Result<Entry> {
-        if place >= self.checkpoint.size {
+    async fn entered_and_signed(&self, entry: &Entry, signer: UserId) -> Result<()> {
+        if entry.seq >= self.checkpoint.size {
             return Err(unproved("a row names an entry that is not there"));
         }
-        let proved = rosters::proved(&self.app.ledger, place, &self.checkpoint).await?;
-        self.trust
+        let proved = rosters::proved(&self.app.ledger, entry.seq, &self.checkpoint).await?;
+        let found = self
+            .trust
             .entry(&proved)
-            .map_err(|e| unproved(&e.to_string()))
-    }
-
-    async fn filing(&self, filed: &Filed) -> Result<()> {
-        let entry = self.entry(filed.seq).await?;
-        let signed = entry
+            .map_err(|e| unproved(&e.to_string()))?;
+        let signed = found
             .signed()
-            .filter(|s| matches!(s.statement.kind, Kind::Request(_)))
-            .ok_or_else(|| unproved("a request was never filed"))?;
-        let same = entry.leaf == filed.leaf
-            && entry.time == filed.filed
-            && signed.statement_bytes == filed.statement
-            && signed.authenticator == filed.authenticator;
-        if !same {
-            return Err(unproved("a request's row was changed"));
-        }
-        self.signature(signed, filed.requester).await
-    }
-
-    async fn said(&self, filed: &Filed, subject: &Value, said: &Said) -> Result<()> {
-        let entry = self.entry(said.seq).await?;
-        let signed = entry
-            .signed()
-            .ok_or_else(|| unproved("a decision has no entry"))?;
-        let (word, about, on) = match &signed.statement.kind {
-            Kind::Approval(a) if a.decision == Decision::Approve => {
-                ("approve", a.entry, &a.subject)
-            }
-            Kind::Acceptance(a) => ("accept", a.entry, &a.subject),
-            _ => return Err(unproved("a decision's entry is none")),
-        };
-        let same = word == said.decision
-            && entry.time == said.time
-            && signed.statement_bytes == said.statement
-            && signed.authenticator == said.authenticator;
-        if !same {
-            return Err(unproved("a decision's row was changed"));
-        }
-        if about != filed.leaf || on != subject {
-            return Err(unproved("a decision is about another request"));
-        }
-        self.signature(signed, said.user).await
+            .filter(|_| found.leaf == entry.leaf)
+            .ok_or_else(|| unproved("an entry changed while it was read"))?;
+        self.signature(signed, signer).await?;
+        self.app.checked.add(entry.leaf);
+        Ok(())
     }
 
     /// That `user` signed, with the key that the entry names.
@@ -136,7 +261,7 @@ impl Check<'_> {
         if statement.signer != Some(user) || statement.ledger != self.trust.ledger() {
             return Err(unproved("somebody else signed than a row says"));
         }
-        let key = match self.rostered(user, signed.authenticator) {
+        let key = match rostered(self.rosters, user, signed.authenticator) {
             Some(key) => key,
             None => {
                 let under = (&self.trust, &self.checkpoint);
@@ -150,14 +275,5 @@ impl Check<'_> {
         assertion::verify(self.trust.rp(), &key, &challenge, &signed.assertion)
             .map(|_| ())
             .map_err(|e| unproved(&format!("a signature is not good: {e}")))
-    }
-
-    fn rostered(&self, user: UserId, key: AuthenticatorId) -> Option<PublicKey> {
-        let rosters = self.rosters?;
-        let mut keys = [&rosters.named, &rosters.in_force]
-            .into_iter()
-            .filter_map(|roster| roster.approver(user))
-            .flat_map(|approver| &approver.authenticators);
-        keys.find(|k| k.authenticator == key).map(|k| k.public_key)
     }
 }

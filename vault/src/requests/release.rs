@@ -11,11 +11,14 @@ use quorum::decision::At;
 use quorum::entry::Entry;
 use quorum::ids::RequestId;
 use quorum::secret::{self, Envelope};
-use quorum::statement::{Purpose, ReleasePurpose};
+use quorum::statement::{Purpose, ReleasePurpose, Request as Asked};
 use serde_json::json;
+use sqlx::Row;
+use sqlx::any::AnyRow;
 
 use super::State;
 use super::decide::{self, Rosters};
+use super::proved::{Proof, Told};
 use super::store::{self, Filed, Said};
 use crate::app::App;
 use crate::b64;
@@ -23,15 +26,65 @@ use crate::convert::Audited;
 use crate::credentials::store as credentials;
 use crate::error::{Error, Result};
 use crate::keys::Wrapped;
-use crate::ledger::{Checkpoint, Receipt};
-use crate::people::store::at;
+use crate::ledger::{Checkpoint, Receipt, Recorded, Tx};
+use crate::people::store::{self as people, seq};
+use crate::safes::rosters::{self, unproved};
+use crate::script::{Facts, Script, name};
+
+/// A request that may be a release, and everything that an opening of it begins with, read at one moment.
+pub struct Opener {
+    /// The request.
+    pub filed: Filed,
+    size: u64,
+    rosters: Option<AnyRow>,
+    envelope: Option<AnyRow>,
+    custody: Vec<Wrapped>,
+    told: Told,
+}
+
+impl Opener {
+    /// Reads it.
+    pub async fn of(app: &App, request: RequestId) -> Result<Opener> {
+        let mut reads = app.ledger.script();
+        store::ask(&mut reads, request);
+        reads.add("SELECT size FROM ledger_head WHERE id = 1", &[]);
+        rosters::ask_sealed_under(&mut reads, request);
+        credentials::ask_sealed(&mut reads, request);
+        Told::ask(&mut reads, request);
+        let mut facts = reads.fetch(&app.ledger.db().pool).await?;
+        let (filed, _) = store::read_one(facts.row()?.as_ref())?;
+        let size = facts.row()?.map(|row| row.try_get(0)).transpose()?;
+        Ok(Opener {
+            filed,
+            size: size.map(seq).transpose()?.unwrap_or(0),
+            rosters: facts.row()?,
+            envelope: facts.row()?,
+            custody: credentials::read_custody(&facts.rows()?)?,
+            told: Told::read(&mut facts)?,
+        })
+    }
+
+    fn sealed(&mut self, release: &ReleasePurpose) -> Result<Sealed> {
+        let row = self.envelope.take();
+        let envelope = credentials::read_envelope(row.as_ref())?;
+        if envelope.hash() != release.envelope {
+            return Err(unproved(
+                "the stored envelope is not the one that was sealed",
+            ));
+        }
+        Ok(Sealed {
+            envelope,
+            custody: std::mem::take(&mut self.custody),
+        })
+    }
+}
 
 /// Opens a release, or gives the same answer again until its end; with the proof that the ledger extends its tree of size `from`.
-pub async fn open(app: &App, filed: &Filed, from: u64) -> Result<serde_json::Value> {
-    if from > app.ledger.stored_size().await? {
+pub async fn open(app: &App, mut opener: Opener, from: u64) -> Result<serde_json::Value> {
+    if from > opener.size {
         return Err(crate::ledger::web::behind());
     }
-    let asked = filed.asked()?;
+    let asked = opener.filed.asked()?;
     let Purpose::Release(release) = &asked.purpose else {
         return Err(Error::invalid(
             "Nothing to open.",
@@ -39,30 +92,30 @@ pub async fn open(app: &App, filed: &Filed, from: u64) -> Result<serde_json::Val
             "Look at its page for what happened.",
         ));
     };
-    let (rosters, sealed) = futures::try_join!(
-        decide::rosters_of(app, filed, &asked),
-        Sealed::read(app, release)
-    )?;
-    let rosters = rosters.ok_or_else(|| Error::internal("a release without a roster"))?;
-    let opening = match filed.state {
-        State::Open => {
-            crate::fault::point("open.again");
-            opened_before(app, filed, release).await?
-        }
-        state if state.pending() => opened(app, filed, &rosters).await?,
-        _ => return Err(over(filed)),
+    if !opener.filed.state.pending() && opener.filed.state != State::Open {
+        return Err(over(&opener.filed));
+    }
+    let (named, in_force) = app
+        .rosters
+        .named_by(&app.ledger, asked.safe, asked.roster, opener.rosters.take())
+        .await?;
+    let rosters = Rosters { named, in_force };
+    let sealed = opener.sealed(release)?;
+    let Opener { filed, told, .. } = opener;
+    let (receipt, opened) = if filed.state == State::Open {
+        crate::fault::point("open.again");
+        opened_before(app, &filed, release, told.said).await?
+    } else {
+        opened(app, &filed, &asked, &rosters, told).await?
     };
     crate::fault::point("open.committed");
-    let checkpoint = app.ledger.covering(opening.receipt.seq()).await?;
-    crate::fault::point("open.anchored");
-    filed_as_signed(app, filed, &checkpoint).await?;
-    answer(app, release, &rosters, sealed, opening, &checkpoint, from).await
+    answer(app, release, &rosters, sealed, (receipt, opened), from).await
 }
 
 /// Refuses unless the ledger has this very request, so that a row cannot send `h` to another delivery key.
 async fn filed_as_signed(app: &App, filed: &Filed, checkpoint: &Checkpoint) -> Result<()> {
-    let differs = || crate::safes::rosters::unproved("a request's row is not what was signed");
-    let proved = crate::safes::rosters::proved(&app.ledger, filed.seq, checkpoint).await?;
+    let differs = || unproved("a request's row is not what was signed");
+    let proved = rosters::proved(&app.ledger, filed.seq, checkpoint).await?;
     let entry = Entry::parse(&proved.entry).map_err(|_| differs())?;
     app.ledger
         .must_include(filed.seq, entry.leaf, checkpoint)
@@ -80,20 +133,10 @@ struct Sealed {
     custody: Vec<Wrapped>,
 }
 
-impl Sealed {
-    async fn read(app: &App, release: &ReleasePurpose) -> Result<Sealed> {
-        let pool = &app.ledger.db().pool;
-        let (envelope, custody) = futures::try_join!(
-            credentials::envelope(pool, release.credential, release.version),
-            credentials::custody(pool, release.credential, release.version)
-        )?;
-        Ok(Sealed { envelope, custody })
-    }
-}
-
 /// An opening that is in the ledger.
-struct Opening {
-    receipt: Receipt,
+struct Opened {
+    /// Its entry.
+    entry: Vec<u8>,
     /// When it ends.
     ends: i64,
     /// What was said of the request.
@@ -115,81 +158,134 @@ fn over(filed: &Filed) -> Error {
     }
 }
 
-/// The opening of a release that is open, by what the ledger says of it.
-async fn opened_before(app: &App, filed: &Filed, release: &ReleasePurpose) -> Result<Opening> {
-    let (receipt, said) = futures::try_join!(
-        app.ledger.receipt_of(filed.request, release),
-        store::said(&app.ledger.db().pool, filed.request)
-    )?;
+/// The opening of a release that is open, by what the ledger says of it; of a request that the ledger has as its row does.
+async fn opened_before(
+    app: &App,
+    filed: &Filed,
+    release: &ReleasePurpose,
+    said: Vec<Said>,
+) -> Result<(Receipt, Opened)> {
+    let (receipt, entry) = app.ledger.receipt_of(filed.request, release).await?;
+    let checkpoint = app.ledger.covering(receipt.seq()).await?;
+    filed_as_signed(app, filed, &checkpoint).await?;
     let own = quorum::decision::after(receipt.time(), release.duration_s);
-    Ok(Opening {
-        ends: filed.ends.unwrap_or(own),
-        receipt,
-        said,
-    })
+    let ends = filed.ends.unwrap_or(own);
+    Ok((receipt, Opened { entry, ends, said }))
 }
 
 /// The one transaction that opens.
-async fn opened(app: &App, filed: &Filed, rosters: &Rosters) -> Result<Opening> {
+async fn opened(
+    app: &App,
+    filed: &Filed,
+    asked: &Asked,
+    rosters: &Rosters,
+    told: Told,
+) -> Result<(Receipt, Opened)> {
+    let Purpose::Release(release) = &asked.purpose else {
+        return Err(Error::internal("no release"));
+    };
     if !app.keys.ready() {
         return Err(app.keys.outage());
     }
     // The database's tree must extend the anchor before anything is released (promise P5).
-    let ((), (), proof) = futures::try_join!(
+    let ((), proof) = futures::try_join!(
         app.ledger.check_extends(),
-        crate::safes::rosters::rows_agree(&app.ledger, &rosters.in_force),
-        super::proved::decisions(app, filed, Some(rosters))
+        super::proved::decisions(app, filed, Some(rosters), told)
     )?;
-    let under = rosters.clone();
-    let request = filed.request;
+    let mut reads = app.ledger.script();
+    store::ask(&mut reads, filed.request);
+    store::ask_said(&mut reads, filed.request);
+    store::ask_lives(&mut reads, filed.request);
+    credentials::ask_state(&mut reads, release.credential, release.version);
+    rosters::ask_rows(&mut reads, &rosters.in_force);
+    let opens = Opens {
+        filed: filed.clone(),
+        asked: asked.clone(),
+        rosters: rosters.clone(),
+        proof,
+    };
+    let writes = app.ledger.script();
     crate::fault::point("open.before");
-    let ((ends, said), receipt) = app
+    let (opened, receipt) = app
         .ledger
-        .write(move |tx| {
-            Box::pin(async move {
-                let filed = decide::current(tx.conn(), request, &under).await?;
-                let asked = filed.asked()?;
-                let Purpose::Release(release) = &asked.purpose else { return Err(Error::internal("no release")) };
-                let now = At { seq: tx.next_seq(), time: tx.now() };
-                let said = proof.keep(store::said(&mut *tx.conn(), request).await?);
-                let tally = decide::may_act(tx.conn(), &filed, &asked, &under, &said, now).await?;
-                let sealed = credentials::state_of(tx.conn(), release.credential, release.version).await?;
-                if sealed.hash != release.envelope || sealed.roster != asked.roster || sealed.state == "superseded" {
-                    return Err(Error::conflict("Not opened.", "That version was replaced meanwhile.", "Ask for the current one."));
-                }
-                let event = Event::ReleaseOpened(Box::new(ReleaseOpened {
-                    approvals: tally.counting,
-                    credential: release.credential.audited(),
-                    envelope: audit::Hash(release.envelope.0),
-                    epoch: release.epoch,
-                    request: request.audited(),
-                    requester: filed.requester.audited(),
-                    roster: audit::Hash(asked.roster.0),
-                    safe: filed.safe.audited(),
-                    version: release.version,
-                }));
-                let done = tx.record(audit::Actor::System, event, &[&request, &filed.safe, &release.credential, &filed.requester])?;
-                let ends = quorum::decision::after(done.time(), release.duration_s);
-                store::opened(tx.conn(), request, filed.state, done.seq(), done.time(), ends).await?;
-                // A further release of the same version to the same person moves the end of the one before.
-                sqlx::query(
-                    "UPDATE requests SET ends = $1 WHERE state = 'open' AND requester = $2 AND credential = $3 AND version = $4 AND ends < $1",
-                )
-                .bind(ends)
-                .bind(filed.requester.to_string())
-                .bind(release.credential.to_string())
-                .bind(at(release.version))
-                .execute(tx.conn())
-                .await?;
-                Ok(done.with((ends, said)))
-            })
-        })
+        .write_on(reads, move |tx, facts| opens.record(tx, facts, writes))
         .await?;
-    Ok(Opening {
-        receipt,
-        ends,
-        said,
-    })
+    Ok((receipt, opened))
+}
+
+/// A release that may be opened, before it is.
+struct Opens {
+    /// As it was checked.
+    filed: Filed,
+    asked: Asked,
+    rosters: Rosters,
+    proof: Proof,
+}
+
+impl Opens {
+    /// Counts again, and spends the request.
+    fn record(self, tx: &mut Tx, mut facts: Facts, mut writes: Script) -> Result<Recorded<Opened>> {
+        let Opens {
+            filed: checked,
+            asked,
+            rosters,
+            proof,
+        } = self;
+        let Purpose::Release(release) = &asked.purpose else {
+            return Err(Error::internal("no release"));
+        };
+        let (filed, roster) = store::read_one(facts.row()?.as_ref())?;
+        decide::same_roster(roster, &rosters)?;
+        if filed.statement != checked.statement || filed.requester != checked.requester {
+            return Err(unproved("a request's row was changed"));
+        }
+        let now = At {
+            seq: tx.next_seq(),
+            time: tx.now(),
+        };
+        let said = proof.keep(store::read_said(&facts.rows()?)?);
+        let lives = people::read_lives(&facts.rows()?)?;
+        let tally = decide::may_act(&filed, &asked, &rosters, &said, &lives, now)?;
+        let sealed = credentials::read_state(facts.row()?.as_ref())?;
+        if sealed.hash != release.envelope
+            || sealed.roster != asked.roster
+            || sealed.state == "superseded"
+        {
+            return Err(Error::conflict(
+                "Not opened.",
+                "That version was replaced meanwhile.",
+                "Ask for the current one.",
+            ));
+        }
+        rosters::agree(&mut facts, &rosters.in_force)?;
+        let event = Event::ReleaseOpened(Box::new(ReleaseOpened {
+            approvals: tally.counting,
+            credential: release.credential.audited(),
+            envelope: audit::Hash(release.envelope.0),
+            epoch: release.epoch,
+            request: filed.request.audited(),
+            requester: filed.requester.audited(),
+            roster: audit::Hash(asked.roster.0),
+            safe: filed.safe.audited(),
+            version: release.version,
+        }));
+        let about: [&(dyn std::fmt::Display + Sync); 4] = [
+            &filed.request,
+            &filed.safe,
+            &release.credential,
+            &filed.requester,
+        ];
+        let done = tx.record(audit::Actor::System, event, &about)?;
+        let ends = quorum::decision::after(done.time(), release.duration_s);
+        store::opened(&mut writes, filed.request, done.seq(), done.time(), ends);
+        // A further release of the same version to the same person moves the end of the one before.
+        writes.add(
+            "UPDATE requests SET ends = $1 WHERE state = 'open' AND requester = $2 AND credential = $3 AND version = $4 AND ends < $1",
+            &[ends.into(), name(filed.requester), name(release.credential), release.version.into()],
+        );
+        let entry = tx.newest().to_vec();
+        Ok(done.writing(writes).with(Opened { entry, ends, said }))
+    }
 }
 
 async fn answer(
@@ -197,37 +293,33 @@ async fn answer(
     release: &ReleasePurpose,
     rosters: &Rosters,
     sealed: Sealed,
-    opening: Opening,
-    checkpoint: &Checkpoint,
+    (receipt, opened): (Receipt, Opened),
     from: u64,
 ) -> Result<serde_json::Value> {
-    let Opening {
-        receipt,
-        ends,
-        said,
-    } = opening;
+    let Opened { entry, ends, said } = opened;
     let Sealed { envelope, custody } = sealed;
-    if envelope.hash() != release.envelope {
-        return Err(crate::safes::rosters::unproved(
-            "the stored envelope is not the one that was sealed",
-        ));
-    }
     let (seq, leaf) = (receipt.seq(), receipt.leaf());
-    let (entry, founding, consistency, (h, _spent)) = futures::try_join!(
-        crate::safes::rosters::proved(&app.ledger, seq, checkpoint),
-        crate::safes::rosters::proved(&app.ledger, 0, checkpoint),
-        app.ledger.consistency(from, checkpoint.size),
+    // Side by side: `h` goes nowhere unless the checkpoint is there, and anchored.
+    let anchored = async {
+        let shown = app.ledger.show(seq, from).await?;
+        crate::fault::point("open.anchored");
+        Ok(shown)
+    };
+    let (shown, (h, _spent)) = futures::try_join!(
+        anchored,
         app.keys.unwrap_h(receipt, custody, *envelope.ctx())
     )?;
     crate::fault::point("open.unwrapped");
     let sealed_h =
         secret::seal_h(&h, &release.delivery_key, &leaf, &envelope).map_err(Error::internal)?;
     drop(h);
-    let hex = |proof: &[quorum::Hash]| proof.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let hex = |proof: &[audit::Hash]| proof.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let founding = &app.ledger.founding()?.entry;
     Ok(json!({
-        "entry": String::from_utf8_lossy(&entry.entry), "seq": seq, "proof": hex(&entry.proof),
-        "founding": { "seq": 0, "entry": String::from_utf8_lossy(&founding.entry), "proof": hex(&founding.proof) },
-        "consistency": consistency.iter().map(ToString::to_string).collect::<Vec<_>>(), "checkpoint": checkpoint.note, "envelope": String::from_utf8_lossy(envelope.bytes()), "h": b64::encode(&sealed_h),
+        "entry": String::from_utf8_lossy(&entry), "seq": seq, "proof": hex(&shown.entry),
+        "founding": { "seq": 0, "entry": String::from_utf8_lossy(founding), "proof": hex(&shown.founding) },
+        "consistency": hex(&shown.consistency), "checkpoint": shown.checkpoint.note,
+        "envelope": String::from_utf8_lossy(envelope.bytes()), "h": b64::encode(&sealed_h),
         "shares": shares(&said, rosters, &envelope, seq), "ends": ends,
     }))
 }

@@ -11,7 +11,7 @@ use quorum::statement::{Purpose, Request as Asked, RosterPurpose, TargetPurpose}
 
 use super::State;
 use super::decide::{self, Rosters};
-use super::proved::Proof;
+use super::proved::{Proof, Told};
 use super::store::{self, Filed};
 use crate::app::App;
 use crate::convert::Audited;
@@ -74,7 +74,8 @@ pub async fn settle(app: &App, request: RequestId) -> Result<()> {
         // Weeks may lie behind: who was named then may have left, and versions may have been sealed since.
         crate::safes::check_new_roster(app, filed.safe, &roster.new).await?;
     }
-    let proof = super::proved::decisions(app, &filed, rosters.as_ref()).await?;
+    let told = Told::now(app, request).await?;
+    let proof = super::proved::decisions(app, &filed, rosters.as_ref(), told).await?;
     let done = app
         .ledger
         .write(move |tx| Box::pin(async move { act(tx, request, rosters.as_ref(), &proof).await }))
@@ -107,19 +108,17 @@ async fn is_ready(
         Some(proof) => proof.keep(said),
         None => said,
     };
+    let lives = decide::lives(&mut *conn, filed, &said).await?;
     let approvals = match rosters {
         None => Vec::new(),
-        Some(rosters) => {
-            match decide::may_act(&mut *conn, filed, asked, rosters, &said, now).await {
-                Ok(tally) => tally.counting,
-                Err(Error::Conflict(_)) => return Ok(None),
-                Err(e) => return Err(e),
-            }
-        }
+        Some(rosters) => match decide::may_act(filed, asked, rosters, &said, &lives, now) {
+            Ok(tally) => tally.counting,
+            Err(Error::Conflict(_)) => return Ok(None),
+            Err(e) => return Err(e),
+        },
     };
     let mut acceptances = Vec::new();
     if let Purpose::Roster(purpose) = &asked.purpose {
-        let lives = decide::lives(&mut *conn, filed, &said).await?;
         if rosters.is_none()
             && lives
                 .get(&filed.authenticator)

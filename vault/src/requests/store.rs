@@ -10,7 +10,8 @@ use sqlx::{Any, AnyConnection, Executor, Row};
 use super::State;
 use crate::error::{Error, Result};
 use crate::ledger::hash;
-use crate::people::store::{at, id, seq, sql};
+use crate::people::store::{self as people, at, id, seq, sql};
+use crate::script::{Script, name};
 
 /// A request's row.
 #[derive(Clone)]
@@ -115,14 +116,25 @@ fn read(row: &AnyRow) -> Result<Filed> {
 
 /// One request.
 pub async fn by_id<'e>(e: impl Executor<'e, Database = Any>, request: RequestId) -> Result<Filed> {
-    let row = sqlx::query(sql!(SELECT, COLUMNS, FROM, " WHERE request = $1"))
+    let row = sqlx::query(sql!(SELECT, COLUMNS, WITH_ROSTER))
         .bind(request.to_string())
         .fetch_optional(e)
         .await?;
-    row.as_ref()
-        .map(read)
-        .transpose()?
-        .ok_or_else(|| Error::missing("request"))
+    read_one(row.as_ref()).map(|(filed, _)| filed)
+}
+
+/// Asks for one request, and for the leaf of the roster that its safe's row says is in force.
+pub fn ask(reads: &mut Script, request: RequestId) {
+    reads.add(&[SELECT, COLUMNS, WITH_ROSTER].concat(), &[name(request)]);
+}
+
+const WITH_ROSTER: &str = ", (SELECT s.roster FROM safes s WHERE s.safe = requests.safe) FROM requests WHERE request = $1";
+
+/// What `ask` asked for.
+pub fn read_one(row: Option<&AnyRow>) -> Result<(Filed, Option<Hash>)> {
+    let row = row.ok_or_else(|| Error::missing("request"))?;
+    let roster: Option<Vec<u8>> = row.try_get(22)?;
+    Ok((read(row)?, roster.map(|r| hash(&r)).transpose()?))
 }
 
 /// One request, and the leaf of the roster that its safe's row says is in force.
@@ -130,17 +142,11 @@ pub async fn with_roster(
     c: &mut AnyConnection,
     request: RequestId,
 ) -> Result<(Filed, Option<Hash>)> {
-    let row = sqlx::query(sql!(
-        SELECT,
-        COLUMNS,
-        ", (SELECT s.roster FROM safes s WHERE s.safe = requests.safe) FROM requests WHERE request = $1"
-    ))
-    .bind(request.to_string())
-    .fetch_optional(c)
-    .await?
-    .ok_or_else(|| Error::missing("request"))?;
-    let roster: Option<Vec<u8>> = row.try_get(22)?;
-    Ok((read(&row)?, roster.map(|r| hash(&r)).transpose()?))
+    let row = sqlx::query(sql!(SELECT, COLUMNS, WITH_ROSTER))
+        .bind(request.to_string())
+        .fetch_optional(c)
+        .await?;
+    read_one(row.as_ref())
 }
 
 /// The newest requests, at most `limit`.
@@ -318,10 +324,22 @@ pub async fn said<'e>(
     e: impl Executor<'e, Database = Any>,
     request: RequestId,
 ) -> Result<Vec<Said>> {
-    let rows = sqlx::query("SELECT seq, time, user_id, authenticator, decision, statement, x, sealed FROM casts WHERE request = $1 ORDER BY seq")
+    let rows = sqlx::query(SAID)
         .bind(request.to_string())
         .fetch_all(e)
         .await?;
+    read_said(&rows)
+}
+
+const SAID: &str = "SELECT seq, time, user_id, authenticator, decision, statement, x, sealed FROM casts WHERE request = $1 ORDER BY seq";
+
+/// Asks for everything said of a request.
+pub fn ask_said(reads: &mut Script, request: RequestId) {
+    reads.add(SAID, &[name(request)]);
+}
+
+/// What `ask_said` asked for.
+pub fn read_said(rows: &[AnyRow]) -> Result<Vec<Said>> {
     rows.iter()
         .map(|row| {
             Ok(Said {
@@ -340,62 +358,64 @@ pub async fn said<'e>(
         .collect()
 }
 
+/// Asks for the lives of the keys that filed and decided.
+pub fn ask_lives(reads: &mut Script, request: RequestId) {
+    let keys = "SELECT c.authenticator FROM casts c WHERE c.request = $1 \
+                UNION SELECT r.authenticator FROM requests r WHERE r.request = $1";
+    reads.add(&people::lives_in(keys), &[name(request)]);
+}
+
 /// Adds what somebody said.
-pub async fn add_said(c: &mut AnyConnection, request: RequestId, s: &Said) -> Result<()> {
-    sqlx::query("INSERT INTO casts (request, seq, time, user_id, authenticator, decision, statement, x, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
-        .bind(request.to_string())
-        .bind(at(s.seq))
-        .bind(s.time)
-        .bind(s.user.to_string())
-        .bind(s.authenticator.to_string())
-        .bind(s.decision.clone())
-        .bind(s.statement.clone())
-        .bind(s.x.map(i64::from))
-        .bind(s.sealed.clone())
-        .execute(c)
-        .await?;
-    Ok(())
+pub fn add_said(writes: &mut Script, request: RequestId, s: &Said) {
+    writes.add(
+        "INSERT INTO casts (request, seq, time, user_id, authenticator, decision, statement, x, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        &[
+            name(request),
+            s.seq.into(),
+            s.time.into(),
+            name(s.user),
+            name(s.authenticator),
+            s.decision.as_str().into(),
+            s.statement.as_slice().into(),
+            s.x.map(i64::from).into(),
+            s.sealed.as_deref().into(),
+        ],
+    );
 }
 
 /// Keeps state and opening time in step with the count.
-pub async fn follow(
-    c: &mut AnyConnection,
-    request: RequestId,
-    from: State,
-    to: State,
-    open_until: Option<i64>,
-) -> Result<()> {
-    let done = sqlx::query(
-        "UPDATE requests SET state = $1, open_until = $2 WHERE request = $3 AND state = $4",
-    )
-    .bind(to.as_str())
-    .bind(open_until)
-    .bind(request.to_string())
-    .bind(from.as_str())
-    .execute(c)
-    .await?;
-    moved(&done)
+pub fn follow(writes: &mut Script, request: RequestId, to: State, open_until: Option<i64>) {
+    writes.add(
+        "UPDATE requests SET state = $1, open_until = $2 WHERE request = $3",
+        &[to.as_str().into(), open_until.into(), name(request)],
+    );
 }
 
-/// Opens a release that nobody else has moved on.
-pub async fn opened(
-    c: &mut AnyConnection,
-    request: RequestId,
-    from: State,
-    seq: u64,
-    time: i64,
-    ends: i64,
-) -> Result<()> {
-    let done = sqlx::query("UPDATE requests SET state = $1, opened = $2, opened_at = $3, ends = $4 WHERE request = $5 AND state = $6")
-        .bind(State::Open.as_str())
-        .bind(at(seq))
-        .bind(time)
-        .bind(ends)
-        .bind(request.to_string())
-        .bind(from.as_str())
-        .execute(c)
-        .await?;
-    moved(&done)
+/// Opens a release.
+pub fn opened(writes: &mut Script, request: RequestId, seq: u64, time: i64, ends: i64) {
+    writes.add(
+        "UPDATE requests SET state = $1, opened = $2, opened_at = $3, ends = $4 WHERE request = $5",
+        &[
+            State::Open.as_str().into(),
+            seq.into(),
+            time.into(),
+            ends.into(),
+            name(request),
+        ],
+    );
+}
+
+/// Ends a request with the denial that ended it.
+pub fn denied(writes: &mut Script, request: RequestId, time: i64) {
+    writes.add(
+        "UPDATE requests SET state = $1, closed = $2, why = $3 WHERE request = $4",
+        &[
+            State::Ended.as_str().into(),
+            time.into(),
+            "denied".into(),
+            name(request),
+        ],
+    );
 }
 
 fn moved(done: &sqlx::any::AnyQueryResult) -> Result<()> {

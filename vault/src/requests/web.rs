@@ -62,37 +62,47 @@ async fn list(app: web::Data<App>, _who: Person) -> Result<HttpResponse> {
     ok(json!({ "requests": list }))
 }
 
-/// A signed-in person, or the terminal that filed it. Which of the two, for what only the requester may.
-pub enum Watcher {
-    /// By session.
+/// Somebody signed in, or a terminal by the poll secret of what it filed.
+enum Caller {
     Person(Box<Person>),
-    /// By poll secret.
-    Terminal,
+    Terminal(Token),
 }
 
-/// Who watches this request.
-pub async fn watcher(req: &HttpRequest, filed: &Filed) -> Result<Watcher> {
+async fn caller(req: &HttpRequest) -> Result<Caller> {
     if req.headers().contains_key(poll::HEADER) {
-        let secret = poll::of(req)?;
-        return match filed.poll {
-            Some(hash) if hash == secret.digest("poll") => Ok(Watcher::Terminal),
-            _ => Err(Error::missing("request")),
-        };
+        return poll::of(req).map(Caller::Terminal);
     }
-    who::person(req).await.map(|p| Watcher::Person(Box::new(p)))
+    let person = who::person(req).await?;
+    Ok(Caller::Person(Box::new(person)))
+}
+
+impl Caller {
+    /// Anybody signed in, or the terminal that filed.
+    fn must_see(&self, filed: &Filed) -> Result<()> {
+        match self {
+            Caller::Person(_) => Ok(()),
+            Caller::Terminal(secret) if filed.poll == Some(secret.digest("poll")) => Ok(()),
+            Caller::Terminal(_) => Err(Error::missing("request")),
+        }
+    }
+
+    /// Only the requester, by session or by the terminal that filed.
+    fn must_have_asked(&self, filed: &Filed) -> Result<()> {
+        self.must_see(filed)?;
+        match self {
+            Caller::Person(p) if p.user != filed.requester => Err(Error::forbidden(
+                "Not done.",
+                "Only the person who asked may do this.",
+                "Tell them the code.",
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Only the requester, by session or by the terminal that filed.
 pub(super) async fn requester(req: &HttpRequest, filed: &Filed) -> Result<()> {
-    match watcher(req, filed).await? {
-        Watcher::Terminal => Ok(()),
-        Watcher::Person(p) if p.user == filed.requester => Ok(()),
-        Watcher::Person(_) => Err(Error::forbidden(
-            "Not done.",
-            "Only the person who asked may do this.",
-            "Tell them the code.",
-        )),
-    }
+    caller(req).await?.must_have_asked(filed)
 }
 
 async fn show(
@@ -101,7 +111,7 @@ async fn show(
     path: web::Path<String>,
 ) -> Result<HttpResponse> {
     let filed = find(&app, &path).await?;
-    watcher(&req, &filed).await?;
+    caller(&req).await?.must_see(&filed)?;
     ok(live::view(&app, &filed).await?)
 }
 
@@ -119,8 +129,10 @@ async fn events(
     watch: web::Query<Watch>,
 ) -> Result<HttpResponse> {
     let filed = find(&app, &path).await?;
-    let reader = match watcher(&req, &filed).await? {
-        Watcher::Person(p) if watch.reading => Some(p.user),
+    let caller = caller(&req).await?;
+    caller.must_see(&filed)?;
+    let reader = match caller {
+        Caller::Person(p) if watch.reading => Some(p.user),
         _ => None,
     };
     let request = filed.request;
@@ -263,9 +275,10 @@ async fn open(
     path: web::Path<String>,
     body: web::Json<Opening>,
 ) -> Result<HttpResponse> {
-    let filed = find(&app, &path).await?;
-    requester(&req, &filed).await?;
-    ok(release::open(&app, &filed, body.from).await?)
+    let (caller, opener) = futures::join!(caller(&req), release::Opener::of(&app, id(&path)?));
+    let (caller, opener) = (caller?, opener?);
+    caller.must_have_asked(&opener.filed)?;
+    ok(release::open(&app, opener, body.from).await?)
 }
 
 async fn check_in(

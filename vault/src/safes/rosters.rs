@@ -9,8 +9,7 @@ use std::sync::{Arc, Mutex};
 use quorum::Hash;
 use quorum::assertion::PublicKey;
 use quorum::evidence::{Anchor, Proved, Trust};
-use quorum::ids::SafeId;
-use quorum::ids::{AuthenticatorId, UserId};
+use quorum::ids::{AuthenticatorId, RequestId, SafeId, UserId};
 use quorum::people::People;
 use quorum::roster::{RosterEvidence, RosterStep, VerifiedRoster, VerifiedTarget};
 use sqlx::Row;
@@ -18,7 +17,8 @@ use sqlx::any::AnyRow;
 
 use crate::error::{Error, Result, Words};
 use crate::ledger::{Checkpoint, Ledger};
-use crate::people::store::{at, places, seq, sql};
+use crate::people::store::{at, seq, sql};
+use crate::script::{Facts, Script, Value, name};
 
 type Held<K, T> = Arc<Mutex<HashMap<(K, u64), T>>>;
 
@@ -82,17 +82,21 @@ impl Rosters {
         safe: SafeId,
         leaf: Hash,
     ) -> Result<(Arc<VerifiedRoster>, Arc<VerifiedRoster>)> {
-        let row = sqlx::query(sql!(
-            "SELECT n.epoch, n.leaf, r.epoch, r.leaf, ",
-            NEWEST_KEY_EVENT,
-            " FROM rosters n JOIN safes s ON s.safe = n.safe JOIN rosters r ON r.safe = s.safe AND r.epoch = s.epoch \
-             WHERE n.safe = $1 AND n.leaf = $2"
-        ))
-        .bind(safe.to_string())
-        .bind(leaf.0.to_vec())
-        .fetch_optional(&ledger.db().pool)
-        .await?
-        .ok_or_else(|| unproved("a request names a roster that is not there"))?;
+        let mut reads = ledger.script();
+        ask_named(&mut reads, safe, leaf);
+        let row = reads.fetch(&ledger.db().pool).await?.row()?;
+        self.named_by(ledger, safe, leaf, row).await
+    }
+
+    /// As `named_and_in_force`, from the row that was asked for.
+    pub async fn named_by(
+        &self,
+        ledger: &Ledger,
+        safe: SafeId,
+        leaf: Hash,
+        row: Option<AnyRow>,
+    ) -> Result<(Arc<VerifiedRoster>, Arc<VerifiedRoster>)> {
+        let row = row.ok_or_else(|| unproved("a request names a roster that is not there"))?;
         let newest = seq(row.try_get(4)?)?;
         let named = self
             .held_or_verified(ledger, safe, said(&row, 0)?, newest)
@@ -104,6 +108,17 @@ impl Rosters {
             .held_or_verified(ledger, safe, said(&row, 2)?, newest)
             .await?;
         Ok((named, in_force))
+    }
+
+    /// A key of `user` that was checked back to its enrolment, as long as no key event came since; none where it was not.
+    pub(crate) fn known_key(
+        &self,
+        user: UserId,
+        authenticator: AuthenticatorId,
+        newest: u64,
+    ) -> Option<PublicKey> {
+        let (owner, key) = held(&self.keys, &(authenticator, newest))?;
+        (owner == user).then_some(key)
     }
 
     async fn held_or_verified(
@@ -196,6 +211,24 @@ fn keep<K: Eq + std::hash::Hash, T: Clone>(kept: &Held<K, T>, key: (K, u64), wha
 /// The last event after which a key may no longer hold: a roster that was verified before it is verified again.
 const NEWEST_KEY_EVENT: &str = "(SELECT COALESCE(MAX(revoked), 0) FROM authenticators)";
 
+/// Asks where to look for the safe's roster whose `roster.set` is `leaf`, and for the one in force.
+pub fn ask_named(reads: &mut Script, safe: SafeId, leaf: Hash) {
+    reads.add(
+        &[NAMED, "n.safe = $1 AND n.leaf = $2"].concat(),
+        &[name(safe), leaf.into()],
+    );
+}
+
+/// As `ask_named`, for the roster that the version of a release is sealed under.
+pub fn ask_sealed_under(reads: &mut Script, release: RequestId) {
+    let under = "(n.safe, n.leaf) = (SELECT q.safe, v.roster FROM requests q JOIN versions v \
+                 ON v.credential = q.credential AND v.version = q.version WHERE q.request = $1)";
+    reads.add(&[NAMED, under].concat(), &[name(release)]);
+}
+
+const NAMED: &str = "SELECT n.epoch, n.leaf, r.epoch, r.leaf, (SELECT COALESCE(MAX(revoked), 0) FROM authenticators) \
+     FROM rosters n JOIN safes s ON s.safe = n.safe JOIN rosters r ON r.safe = s.safe AND r.epoch = s.epoch WHERE ";
+
 fn said(row: &AnyRow, from: usize) -> Result<Said> {
     Ok(Said {
         epoch: seq(row.try_get(from)?)?,
@@ -206,15 +239,32 @@ fn said(row: &AnyRow, from: usize) -> Result<Said> {
 /// Refuses when a row says something else than the verified roster: somebody wrote to the database. Nothing is sealed
 /// or opened under a roster whose rows were touched, though the rows themselves grant nothing.
 pub async fn rows_agree(ledger: &Ledger, roster: &VerifiedRoster) -> Result<()> {
-    futures::try_join!(safe_agrees(ledger, roster), keys_agree(ledger, roster)).map(|_| ())
+    let mut reads = ledger.script();
+    ask_rows(&mut reads, roster);
+    agree(&mut reads.fetch(&ledger.db().pool).await?, roster)
 }
 
-async fn safe_agrees(ledger: &Ledger, roster: &VerifiedRoster) -> Result<()> {
-    let row = sqlx::query("SELECT epoch, roster, m, denials, request_life_s, grant_life_s, drill FROM safes WHERE safe = $1")
-        .bind(roster.safe().to_string())
-        .fetch_optional(&ledger.db().pool)
-        .await?
-        .ok_or_else(|| unproved("a safe is missing"))?;
+/// Asks for the rows of a roster: its safe's, and its keys'.
+pub fn ask_rows(reads: &mut Script, roster: &VerifiedRoster) {
+    reads.add(
+        "SELECT epoch, roster, m, denials, request_life_s, grant_life_s, drill FROM safes WHERE safe = $1",
+        &[name(roster.safe())],
+    );
+    let keys = roster.approvers().iter().flat_map(|a| &a.authenticators);
+    reads.add(
+        "SELECT authenticator, user_id, share_key, credential_id, public_key FROM authenticators WHERE authenticator IN ($1)",
+        &[Value::Texts(keys.map(|k| k.authenticator.to_string()).collect())],
+    );
+}
+
+/// As `rows_agree`, from the rows that were asked for.
+pub fn agree(facts: &mut Facts, roster: &VerifiedRoster) -> Result<()> {
+    let safe = facts.row()?.ok_or_else(|| unproved("a safe is missing"))?;
+    safe_agrees(&safe, roster)?;
+    keys_agree(&facts.rows()?, roster)
+}
+
+fn safe_agrees(row: &AnyRow, roster: &VerifiedRoster) -> Result<()> {
     let same = seq(row.try_get(0)?)? == roster.epoch()
         && row.try_get::<Vec<u8>, _>(1)? == roster.leaf().0
         && seq(row.try_get(2)?)? == u64::from(roster.m().get())
@@ -229,7 +279,7 @@ async fn safe_agrees(ledger: &Ledger, roster: &VerifiedRoster) -> Result<()> {
     }
 }
 
-async fn keys_agree(ledger: &Ledger, roster: &VerifiedRoster) -> Result<()> {
+fn keys_agree(rows: &[AnyRow], roster: &VerifiedRoster) -> Result<()> {
     let keys = roster
         .approvers()
         .iter()
@@ -237,14 +287,7 @@ async fn keys_agree(ledger: &Ledger, roster: &VerifiedRoster) -> Result<()> {
     let mut wanted: HashMap<String, _> = keys
         .map(|(user, key)| (key.authenticator.to_string(), (user, key)))
         .collect();
-    let mut query = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "SELECT authenticator, user_id, share_key, credential_id, public_key FROM authenticators WHERE authenticator IN ({})",
-        places(wanted.len())
-    )));
-    for key in wanted.keys() {
-        query = query.bind(key.clone());
-    }
-    for row in query.fetch_all(&ledger.db().pool).await? {
+    for row in rows {
         let (user, key) = wanted
             .remove(&row.try_get::<String, _>(0)?)
             .ok_or_else(|| unproved("a key is there twice"))?;
