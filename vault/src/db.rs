@@ -8,7 +8,7 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Connection, Row};
 
 use crate::error::{Error, Result, Words};
-use crate::script::{self, Facts};
+use crate::script::{Facts, Script};
 
 /// The schema, oldest first. A landed migration never changes.
 const MIGRATIONS: &[(i64, &str)] = &[
@@ -56,21 +56,29 @@ impl Engine {
     pub(crate) async fn begin(
         self,
         conn: &mut AnyConnection,
-        reads: &str,
+        reads: Option<Script>,
     ) -> std::result::Result<(Option<AnyRow>, Facts), sqlx::Error> {
         const HEAD: &str = "SELECT size, prev, time, frontier FROM ledger_head WHERE id = 1";
-        let (sql, before) = match self {
-            Engine::Sqlite => (format!("BEGIN IMMEDIATE; {HEAD}; {reads}"), 1),
+        let mut script = Script::new(self);
+        let before = match self {
+            Engine::Sqlite => {
+                script.add("BEGIN IMMEDIATE", []);
+                script.add(HEAD, []);
+                1
+            }
             // The whole batch holds the head row; other nodes queue here. A node that hangs gives way.
-            Engine::Postgres => (
-                format!(
-                    "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL lock_timeout = '5s'; \
-                     {HEAD} FOR UPDATE; {reads}"
-                ),
-                3,
-            ),
+            Engine::Postgres => {
+                script.add("BEGIN", []);
+                script.add("SET LOCAL idle_in_transaction_session_timeout = '10s'", []);
+                script.add("SET LOCAL lock_timeout = '5s'", []);
+                script.add([HEAD, " FOR UPDATE"].concat(), []);
+                3
+            }
         };
-        let mut facts = script::fetch(conn, sql).await?;
+        if let Some(reads) = reads {
+            script.append(reads);
+        }
+        let mut facts = script.run(conn).await?;
         facts.skip(before);
         let head = facts.next().and_then(|rows| rows.into_iter().next());
         Ok((head, facts))

@@ -1,14 +1,17 @@
-//! Several statements as one text. A trip to the database costs as much as a small query: on SQLite it wakes the thread that
-//! owns the file and is woken by it, on PostgreSQL it crosses the network. What reads, or writes, several things at one moment
-//! goes there once.
+//! Several statements that go to the database together. A trip there costs as much as a small query: on SQLite it wakes the
+//! thread that owns the file and is woken by it, on PostgreSQL it crosses the network. What reads, or writes, several things at
+//! one moment goes there once.
 //!
-//! Values stand in the text as literals, written by [`Engine`] alone; statements are the program's own.
+//! On SQLite they are prepared once and kept, with their values bound. PostgreSQL takes several statements in one text alone,
+//! so there, and where there are many values, these stand in the text as literals, written by [`Engine`] alone. Statements are
+//! the program's own.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use futures::TryStreamExt;
+use futures::{Stream, TryStreamExt};
 use quorum::Hash;
-use sqlx::any::AnyRow;
+use sqlx::any::{AnyQueryResult, AnyRow};
 use sqlx::{Any, AssertSqlSafe, Either, Executor};
 
 use crate::db::Engine;
@@ -16,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::people::store::at;
 
 /// A value of a statement.
+#[derive(Clone)]
 pub enum Value {
     /// None.
     Null,
@@ -71,80 +75,155 @@ pub fn name(id: impl std::fmt::Display) -> Value {
 }
 
 /// Statements that go together.
+#[derive(Clone)]
 pub struct Script {
     engine: Engine,
-    sql: String,
+    statements: Vec<(Cow<'static, str>, Vec<Value>)>,
 }
 
 impl Script {
+    /// More values than this are written into the text: it comes too seldom again to be kept.
+    const MOST_BOUND: usize = 128;
+
     /// None yet.
     pub fn new(engine: Engine) -> Script {
         Script {
             engine,
-            sql: String::new(),
+            statements: Vec::new(),
         }
     }
 
-    /// Adds a statement, its values in place of `$1`, `$2`, ...
-    pub fn add(&mut self, statement: &str, values: &[Value]) {
-        let mut rest = statement;
-        while let Some(place) = rest.find('$') {
-            let (before, after) = rest.split_at(place);
-            let digits = after.bytes().skip(1).take_while(u8::is_ascii_digit).count();
-            let (number, after) = after.split_at(1 + digits);
-            self.sql.push_str(before);
-            let value = number
-                .get(1..)
-                .and_then(|n| n.parse::<usize>().ok())
-                .and_then(|n| values.get(n.wrapping_sub(1)));
-            match value {
-                Some(value) => self.literal(value),
-                None => self.sql.push_str(number), // the database refuses it
-            }
-            rest = after;
-        }
-        self.sql.push_str(rest);
-        self.sql.push(';');
+    /// Adds a statement; `values` come in place of `$1`, `$2`, ...
+    pub fn add(&mut self, statement: impl Into<Cow<'static, str>>, values: impl Into<Vec<Value>>) {
+        self.statements.push((statement.into(), values.into()));
     }
 
-    fn literal(&mut self, value: &Value) {
-        match value {
-            Value::Null => self.sql.push_str("NULL"),
-            Value::Int(v) => {
-                let _ = write!(self.sql, "{v}");
+    /// Adds an INSERT of all rows into a table with its columns; nothing where there are none.
+    pub fn insert(&mut self, into: &str, rows: impl Iterator<Item = Vec<Value>>) {
+        let (mut sql, mut values) = (format!("INSERT INTO {into} VALUES "), Vec::new());
+        for row in rows {
+            sql.push_str(if values.is_empty() { "(" } else { ", (" });
+            for (at, value) in row.into_iter().enumerate() {
+                values.push(value);
+                let _ = write!(sql, "{}${}", if at == 0 { "" } else { ", " }, values.len());
             }
-            Value::Text(v) => self.sql.push_str(&self.engine.text(v)),
-            Value::Bytes(v) => self.sql.push_str(&self.engine.bytes(v)),
-            Value::Texts(list) if list.is_empty() => self.sql.push_str("NULL"),
-            Value::Texts(list) => {
-                let list: Vec<String> = list.iter().map(|v| self.engine.text(v)).collect();
-                self.sql.push_str(&list.join(", "));
-            }
+            sql.push(')');
+        }
+        if !values.is_empty() {
+            self.add(sql, values);
         }
     }
 
     /// Adds all of another's.
     pub fn append(&mut self, other: Script) {
-        self.sql.push_str(&other.sql);
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.sql
+        self.statements.extend(other.statements);
     }
 
     /// Runs it; what each statement gave.
     pub async fn fetch<'e>(&self, e: impl Executor<'e, Database = Any>) -> Result<Facts> {
-        Ok(fetch(e, self.sql.clone()).await?)
+        Ok(self.run(e).await?)
+    }
+
+    /// As `fetch`, with the database's own error.
+    pub async fn run<'e>(
+        &self,
+        e: impl Executor<'e, Database = Any>,
+    ) -> std::result::Result<Facts, sqlx::Error> {
+        let values: usize = self.statements.iter().map(|(_, v)| v.len()).sum();
+        if self.engine == Engine::Sqlite && values <= Script::MOST_BOUND {
+            let (sql, bound) = self.bound();
+            let mut query = sqlx::query(AssertSqlSafe(sql));
+            for value in bound {
+                query = match value {
+                    Value::Null => query.bind(None::<i64>),
+                    Value::Int(v) => query.bind(v),
+                    Value::Text(v) => query.bind(v),
+                    Value::Bytes(v) => query.bind(v),
+                    Value::Texts(_) => query, // each of them stands for itself
+                };
+            }
+            return gather(e.fetch_many(query)).await;
+        }
+        gather(e.fetch_many(sqlx::raw_sql(AssertSqlSafe(self.text())))).await
+    }
+
+    /// The text with its values as literals.
+    fn text(&self) -> String {
+        let mut sql = String::new();
+        for (statement, values) in &self.statements {
+            each_place(statement, &mut sql, |sql, n| {
+                match values.get(n) {
+                    Some(value) => self.literal(sql, value),
+                    None => sql.push('$'), // the database refuses it
+                }
+            });
+            sql.push(';');
+        }
+        sql
+    }
+
+    fn literal(&self, sql: &mut String, value: &Value) {
+        match value {
+            Value::Null => sql.push_str("NULL"),
+            Value::Int(v) => {
+                let _ = write!(sql, "{v}");
+            }
+            Value::Text(v) => sql.push_str(&self.engine.text(v)),
+            Value::Bytes(v) => sql.push_str(&self.engine.bytes(v)),
+            Value::Texts(list) if list.is_empty() => sql.push_str("NULL"),
+            Value::Texts(list) => {
+                let list: Vec<String> = list.iter().map(|v| self.engine.text(v)).collect();
+                sql.push_str(&list.join(", "));
+            }
+        }
+    }
+
+    /// The text with places that count on from statement to statement, and what is bound to them.
+    fn bound(&self) -> (String, Vec<Value>) {
+        let (mut sql, mut bound) = (String::new(), Vec::new());
+        for (statement, values) in &self.statements {
+            let places: Vec<String> = values.iter().map(|v| bind(v, &mut bound)).collect();
+            each_place(statement, &mut sql, |sql, n| {
+                sql.push_str(places.get(n).map_or("$", String::as_str));
+            });
+            sql.push(';');
+        }
+        (sql, bound)
     }
 }
 
-/// Runs statements; what each of them gave.
-pub async fn fetch<'e>(
-    e: impl Executor<'e, Database = Any>,
-    sql: String,
+/// Binds a value; the places that stand for it.
+fn bind(value: &Value, bound: &mut Vec<Value>) -> String {
+    let mut one = |value: Value| {
+        bound.push(value);
+        format!("${}", bound.len())
+    };
+    match value {
+        Value::Texts(list) if list.is_empty() => "NULL".into(),
+        Value::Texts(list) => {
+            let places: Vec<String> = list.iter().map(|v| one(Value::Text(v.clone()))).collect();
+            places.join(", ")
+        }
+        value => one(value.clone()),
+    }
+}
+
+/// Copies a statement, with something else in place of each `$n`; `n` counts from 0 there.
+fn each_place(statement: &str, sql: &mut String, mut put: impl FnMut(&mut String, usize)) {
+    let mut parts = statement.split('$');
+    sql.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, rest) = part.split_at(digits);
+        put(sql, number.parse::<usize>().unwrap_or(0).wrapping_sub(1));
+        sql.push_str(rest);
+    }
+}
+
+async fn gather(
+    mut stream: impl Stream<Item = std::result::Result<Either<AnyQueryResult, AnyRow>, sqlx::Error>>
+    + Unpin,
 ) -> std::result::Result<Facts, sqlx::Error> {
-    let mut stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(e);
     let (mut done, mut rows) = (Vec::new(), Vec::new());
     while let Some(step) = stream.try_next().await? {
         match step {
@@ -189,22 +268,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_end_no_literal() {
+    fn values_end_no_literal_and_places_count_on() {
         let mut script = Script::new(Engine::Sqlite);
-        script.add("SELECT $2, $1", &["a'b\\".into(), Value::Int(-7)]);
-        assert_eq!(script.as_str(), "SELECT -7, 'a''b\\';");
+        script.add("SELECT $2, $1", ["a'b\\".into(), Value::Int(-7)]);
+        let list = Value::Texts(vec!["x".into(), "y".into()]);
+        script.add(
+            "SELECT $1, $3 IN ($2), $1",
+            [Value::Null, list, 5_i64.into()],
+        );
+        assert_eq!(
+            script.text(),
+            "SELECT -7, 'a''b\\';SELECT NULL, 5 IN ('x', 'y'), NULL;"
+        );
+        let (sql, bound) = script.bound();
+        assert_eq!(sql, "SELECT $2, $1;SELECT $3, $6 IN ($4, $5), $3;");
+        assert_eq!(bound.len(), 6);
         let mut script = Script::new(Engine::Postgres);
+        let bytes = Value::from(&[1_u8, 0xfe][..]);
         script.add(
-            "SELECT $1 IN ($2)",
-            &["a'b\\".into(), Value::Texts(Vec::new())],
+            "SELECT $1 IN ($2), $3",
+            ["a'b\\".into(), Value::Texts(Vec::new()), bytes],
         );
-        assert_eq!(script.as_str(), "SELECT E'a''b\\\\' IN (NULL);");
-        let mut script = Script::new(Engine::Sqlite);
-        script.add(
-            "SELECT $1, $2, $10",
-            &[Value::Null, Value::from(&[1_u8, 0xfe][..])],
+        script.add("SELECT $2", [Value::Null]);
+        assert_eq!(
+            script.text(),
+            "SELECT E'a''b\\\\' IN (NULL), '\\x01fe';SELECT $;"
         );
-        assert_eq!(script.as_str(), "SELECT NULL, X'01fe', $10;");
     }
 
     #[tokio::test]
@@ -214,14 +303,21 @@ mod tests {
         let url = format!("sqlite://{}", dir.path().join("one.db").display());
         let db = crate::db::Db::open(&url, true).await.unwrap();
         let mut script = Script::new(db.engine);
-        script.add("SELECT 1 UNION SELECT 2 ORDER BY 1", &[]);
-        script.add("SELECT 3 WHERE 1 = 0", &[]);
-        script.add("SELECT $1", &["four; SELECT 5".into()]);
-        let mut facts = script.fetch(&db.pool).await.unwrap();
-        assert_eq!(facts.rows().unwrap().len(), 2);
-        assert!(facts.row().unwrap().is_none());
-        let last = facts.row().unwrap().unwrap();
-        assert_eq!(last.try_get::<String, _>(0).unwrap(), "four; SELECT 5");
-        assert!(facts.rows().is_err());
+        script.add("SELECT 1 UNION SELECT 2 ORDER BY 1", []);
+        script.add("SELECT 3 WHERE 1 = 0", []);
+        script.add("SELECT $1", ["four; SELECT 5".into()]);
+        let text = sqlx::raw_sql(AssertSqlSafe(script.text()));
+        let all = [
+            script.fetch(&db.pool).await.unwrap(),
+            script.fetch(&db.pool).await.unwrap(), // as it was kept
+            gather(db.pool.fetch_many(text)).await.unwrap(),
+        ];
+        for mut facts in all {
+            assert_eq!(facts.rows().unwrap().len(), 2);
+            assert!(facts.row().unwrap().is_none());
+            let last = facts.row().unwrap().unwrap();
+            assert_eq!(last.try_get::<String, _>(0).unwrap(), "four; SELECT 5");
+            assert!(facts.rows().is_err());
+        }
     }
 }

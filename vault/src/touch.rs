@@ -166,12 +166,12 @@ impl Touch {
     /// Asks for what `used_up` decides from.
     pub fn ask(&self, reads: &mut Script) {
         reads.add(
-            &[people::KEY, " WHERE authenticator = $1"].concat(),
-            &[name(self.key.authenticator)],
+            [people::KEY, " WHERE authenticator = $1"].concat(),
+            [name(self.key.authenticator)],
         );
         reads.add(
             "SELECT 1 FROM nonces WHERE nonce = $1",
-            &[self.statement.nonce[..].into()],
+            [self.statement.nonce[..].into()],
         );
     }
 
@@ -195,7 +195,7 @@ impl Touch {
         }
         writes.add(
             "UPDATE authenticators SET counter = $1, proved_at = COALESCE($3, proved_at) WHERE authenticator = $2",
-            &[
+            [
                 i64::from(self.counter).into(),
                 name(key.authenticator),
                 proving.then_some(now).into(),
@@ -203,7 +203,7 @@ impl Touch {
         );
         writes.add(
             "INSERT INTO nonces (nonce) VALUES ($1)",
-            &[self.statement.nonce[..].into()],
+            [self.statement.nonce[..].into()],
         );
         Ok(())
     }

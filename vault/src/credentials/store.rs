@@ -111,7 +111,7 @@ const STATE: &str = "SELECT hash, roster, state FROM versions WHERE credential =
 
 /// Asks for one version's row.
 pub fn ask_state(reads: &mut Script, credential: CredentialId, version: u64) {
-    reads.add(STATE, &[name(credential), version.into()]);
+    reads.add(STATE, [name(credential), version.into()]);
 }
 
 /// What `ask_state` asked for.
@@ -142,7 +142,7 @@ pub async fn envelope<'e>(
 pub fn ask_sealed(reads: &mut Script, release: RequestId) {
     let version = " WHERE (credential, version) = (SELECT q.credential, q.version FROM requests q WHERE q.request = $1)";
     for what in ["SELECT envelope FROM versions", CUSTODY] {
-        reads.add(&[what, version].concat(), &[name(release)]);
+        reads.add([what, version].concat(), [name(release)]);
     }
 }
 

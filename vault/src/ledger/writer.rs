@@ -4,8 +4,6 @@
 //! If we crash before COMMIT returns, nothing happened. If we crash after it and before the callers
 //! are told, the entries are there: every act behind a receipt can be asked for again.
 
-use std::fmt::Write as _;
-
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +12,7 @@ use audit::{Actor, Draft, Event};
 use futures::future::BoxFuture;
 use quorum::Hash;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, AssertSqlSafe, Row};
+use sqlx::{AnyConnection, Row};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Receipt;
@@ -27,7 +25,7 @@ use crate::script::{Facts, Script};
 pub struct Tx {
     conn: AnyConnection,
     /// What the jobs so far have written last, and the database has not seen yet.
-    writes: String,
+    writes: Script,
     chain: Chain,
     now: i64,
     appended: Vec<(Appended, &'static str, String)>,
@@ -444,9 +442,12 @@ impl Writer {
 
     /// A connection in a transaction that holds the head, and the head's row. One that was kept may be dead since the database
     /// was started again: nothing was asked of it yet, so another is taken.
-    async fn locked(&mut self, reads: &str) -> Result<(AnyConnection, Option<AnyRow>, Facts)> {
+    async fn locked(
+        &mut self,
+        reads: Option<Script>,
+    ) -> Result<(AnyConnection, Option<AnyRow>, Facts)> {
         if let Some(mut kept) = self.conn.take() {
-            match self.db.engine.begin(&mut kept, reads).await {
+            match self.db.engine.begin(&mut kept, reads.clone()).await {
                 Ok((head, facts)) => return Ok((kept, head, facts)),
                 Err(sqlx::Error::Io(_)) => {}
                 // PostgreSQL, appendix A, class 57: the server was shut down, or the session ended by its operator.
@@ -464,8 +465,7 @@ impl Writer {
     async fn begin(&mut self, alone: Option<&mut Box<dyn Job>>) -> Result<Tx> {
         self.db.same_file()?;
         let reads = alone.as_ref().and_then(|job| job.reads());
-        let reads = reads.map_or_else(String::new, |reads| reads.as_str().to_owned());
-        let (conn, head, facts) = self.locked(&reads).await?;
+        let (conn, head, facts) = self.locked(reads.cloned()).await?;
         if let Some(job) = alone {
             job.given(facts);
         }
@@ -484,7 +484,7 @@ impl Writer {
         };
         Ok(Tx {
             conn,
-            writes: String::new(),
+            writes: Script::new(self.db.engine),
             chain,
             now: self.clock.now(),
             appended: Vec::new(),
@@ -525,22 +525,25 @@ impl Tx {
     /// A savepoint before the next job's rows, in place of the last one's, which has written what it had to. COMMIT releases
     /// whatever stands.
     async fn mark(&mut self) -> Result<()> {
-        let mut sql = std::mem::take(&mut self.writes);
-        sql.push_str(if std::mem::replace(&mut self.marked, true) {
-            "RELEASE SAVEPOINT job; SAVEPOINT job"
-        } else {
-            "SAVEPOINT job"
-        });
-        sqlx::raw_sql(AssertSqlSafe(sql))
-            .execute(&mut self.conn)
-            .await?;
+        let mut script = self.rest();
+        if std::mem::replace(&mut self.marked, true) {
+            script.add("RELEASE SAVEPOINT job", []);
+        }
+        script.add("SAVEPOINT job", []);
+        script.run(&mut self.conn).await?;
         Ok(())
+    }
+
+    /// What is written and not sent.
+    fn rest(&mut self) -> Script {
+        let none = Script::new(self.engine);
+        std::mem::replace(&mut self.writes, none)
     }
 
     /// What a job has recorded; its last writes go with the next text.
     fn take<T>(&mut self, done: Recorded<T>) -> (T, Receipt) {
         if let Some(writes) = done.writes {
-            self.writes.push_str(writes.as_str());
+            self.writes.append(writes);
         }
         (done.value, done.receipt)
     }
@@ -551,76 +554,57 @@ impl Tx {
         if self.over {
             return Ok(size);
         }
-        let mut sql = std::mem::take(&mut self.writes);
+        let mut script = self.rest();
         if !self.appended.is_empty() {
-            self.entries(&mut sql);
-            let Head {
-                size,
-                prev,
-                time,
-                frontier,
-            } = self.chain.head();
-            let (prev, frontier) = (self.engine.bytes(&prev.0), self.engine.bytes(&frontier));
-            let _ = write!(
-                sql,
-                "INSERT INTO ledger_head (id, size, prev, time, frontier) VALUES (1, {size}, {prev}, {time}, {frontier}) \
-                 ON CONFLICT (id) DO UPDATE SET size = excluded.size, prev = excluded.prev, time = excluded.time, frontier = excluded.frontier;"
+            self.entries(&mut script);
+            let head = self.chain.head();
+            script.add(
+                "INSERT INTO ledger_head (id, size, prev, time, frontier) VALUES (1, $1, $2, $3, $4) \
+                 ON CONFLICT (id) DO UPDATE SET size = excluded.size, prev = excluded.prev, time = excluded.time, frontier = excluded.frontier",
+                [
+                    head.size.into(),
+                    head.prev.0[..].into(),
+                    head.time.into(),
+                    head.frontier[..].into(),
+                ],
             );
         }
         for (size, note) in notes {
-            let note = self.engine.text(note);
-            let _ = write!(
-                sql,
-                "INSERT INTO ledger_checkpoints (size, note) VALUES ({size}, {note}) ON CONFLICT DO NOTHING;"
+            script.add(
+                "INSERT INTO ledger_checkpoints (size, note) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                [(*size).into(), note.as_str().into()],
             );
         }
-        sql.push_str("COMMIT");
-        sqlx::raw_sql(AssertSqlSafe(sql))
-            .execute(&mut self.conn)
-            .await?;
+        script.add("COMMIT", []);
+        script.run(&mut self.conn).await?;
         Ok(size)
     }
 
-    /// What the batch appended, as statements. Numbers, hex, and text in quotes: no value can end its literal.
-    fn entries(&self, sql: &mut String) {
-        let engine = self.engine;
+    /// What the batch appended.
+    fn entries(&self, script: &mut Script) {
         let entries = self.appended.iter().map(|(entry, event, actor)| {
-            format!(
-                "({}, {}, {}, {}, {}, {})",
-                entry.seq,
-                entry.time,
-                engine.text(event),
-                engine.text(actor),
-                engine.bytes(&entry.leaf.0),
-                engine.bytes(&entry.bytes)
-            )
+            vec![
+                entry.seq.into(),
+                entry.time.into(),
+                (*event).into(),
+                actor.as_str().into(),
+                entry.leaf.0[..].into(),
+                entry.bytes[..].into(),
+            ]
         });
-        insert(
-            sql,
-            "ledger_entries (seq, time, event, actor, leaf, bytes)",
-            entries,
-        );
+        let into = "ledger_entries (seq, time, event, actor, leaf, bytes)";
+        script.insert(into, entries);
         let nodes = self.appended.iter().flat_map(|(entry, ..)| &entry.nodes);
-        let nodes =
-            nodes.map(|n| format!("({}, {}, {})", n.level, n.index, engine.bytes(&n.hash.0)));
-        insert(sql, "ledger_nodes (level, n, hash)", nodes);
-        let links = self
-            .links
-            .iter()
-            .map(|(subject, seq)| format!("({}, {seq})", engine.text(subject)));
-        insert(sql, "ledger_links (subject, seq)", links);
-    }
-}
-
-/// One INSERT of all rows, or nothing where there are none.
-fn insert(sql: &mut String, into: &str, rows: impl Iterator<Item = String>) {
-    let mut rows = rows.peekable();
-    if rows.peek().is_none() {
-        return;
-    }
-    let _ = write!(sql, "INSERT INTO {into} VALUES ");
-    while let Some(row) = rows.next() {
-        sql.push_str(&row);
-        sql.push_str(if rows.peek().is_some() { ", " } else { "; " });
+        let nodes = nodes.map(|n| {
+            vec![
+                i64::from(n.level).into(),
+                n.index.into(),
+                n.hash.0[..].into(),
+            ]
+        });
+        script.insert("ledger_nodes (level, n, hash)", nodes);
+        let links = self.links.iter();
+        let links = links.map(|(subject, seq)| vec![subject.as_str().into(), (*seq).into()]);
+        script.insert("ledger_links (subject, seq)", links);
     }
 }

@@ -277,8 +277,8 @@ pub async fn decide(
     let about = about(&approval)?;
     let mut reads = app.ledger.script();
     reads.add(
-        &[people::KEY, " WHERE credential_id = $1"].concat(),
-        &[sent.signed.credential_id.0.as_slice().into()],
+        [people::KEY, " WHERE credential_id = $1"].concat(),
+        [sent.signed.credential_id.0.as_slice().into()],
     );
     store::ask(&mut reads, request);
     rosters::ask_named(&mut reads, about.safe, about.roster);
@@ -412,14 +412,14 @@ impl Decided {
         let keys = "SELECT c.authenticator FROM casts c WHERE c.request = $1 \
                     UNION SELECT r.authenticator FROM requests r WHERE r.request = $1 UNION SELECT $2";
         reads.add(
-            &people::lives_in(keys),
-            &[name(self.request), name(self.touch.authenticator())],
+            people::lives_in(keys),
+            [name(self.request), name(self.touch.authenticator())],
         );
         self.touch.ask(&mut reads);
         let named = self.rosters.named.approvers().iter();
         reads.add(
-            &[people::SIGNS, "($1)"].concat(),
-            &[Value::Texts(named.map(|a| a.user.to_string()).collect())],
+            [people::SIGNS, "($1)"].concat(),
+            [Value::Texts(named.map(|a| a.user.to_string()).collect())],
         );
         reads
     }

@@ -106,7 +106,7 @@ impl Told {
         reads.add(
             "SELECT seq, bytes FROM ledger_entries WHERE seq IN (SELECT c.seq FROM casts c WHERE c.request = $1 \
              UNION SELECT q.seq FROM requests q WHERE q.request = $1)",
-            &[name(request)],
+            [name(request)],
         );
     }
 

@@ -47,7 +47,7 @@ impl Opener {
     pub async fn of(app: &App, request: RequestId) -> Result<Opener> {
         let mut reads = app.ledger.script();
         store::ask(&mut reads, request);
-        reads.add("SELECT size FROM ledger_head WHERE id = 1", &[]);
+        reads.add("SELECT size FROM ledger_head WHERE id = 1", []);
         rosters::ask_sealed_under(&mut reads, request);
         credentials::ask_sealed(&mut reads, request);
         Told::ask(&mut reads, request);
@@ -281,7 +281,7 @@ impl Opens {
         // A further release of the same version to the same person moves the end of the one before.
         writes.add(
             "UPDATE requests SET ends = $1 WHERE state = 'open' AND requester = $2 AND credential = $3 AND version = $4 AND ends < $1",
-            &[ends.into(), name(filed.requester), name(release.credential), release.version.into()],
+            [ends.into(), name(filed.requester), name(release.credential), release.version.into()],
         );
         let entry = tx.newest().to_vec();
         Ok(done.writing(writes).with(Opened { entry, ends, said }))

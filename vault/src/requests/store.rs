@@ -125,7 +125,7 @@ pub async fn by_id<'e>(e: impl Executor<'e, Database = Any>, request: RequestId)
 
 /// Asks for one request, and for the leaf of the roster that its safe's row says is in force.
 pub fn ask(reads: &mut Script, request: RequestId) {
-    reads.add(&[SELECT, COLUMNS, WITH_ROSTER].concat(), &[name(request)]);
+    reads.add([SELECT, COLUMNS, WITH_ROSTER].concat(), [name(request)]);
 }
 
 const WITH_ROSTER: &str = ", (SELECT s.roster FROM safes s WHERE s.safe = requests.safe) FROM requests WHERE request = $1";
@@ -335,7 +335,7 @@ const SAID: &str = "SELECT seq, time, user_id, authenticator, decision, statemen
 
 /// Asks for everything said of a request.
 pub fn ask_said(reads: &mut Script, request: RequestId) {
-    reads.add(SAID, &[name(request)]);
+    reads.add(SAID, [name(request)]);
 }
 
 /// What `ask_said` asked for.
@@ -362,14 +362,14 @@ pub fn read_said(rows: &[AnyRow]) -> Result<Vec<Said>> {
 pub fn ask_lives(reads: &mut Script, request: RequestId) {
     let keys = "SELECT c.authenticator FROM casts c WHERE c.request = $1 \
                 UNION SELECT r.authenticator FROM requests r WHERE r.request = $1";
-    reads.add(&people::lives_in(keys), &[name(request)]);
+    reads.add(people::lives_in(keys), [name(request)]);
 }
 
 /// Adds what somebody said.
 pub fn add_said(writes: &mut Script, request: RequestId, s: &Said) {
     writes.add(
         "INSERT INTO casts (request, seq, time, user_id, authenticator, decision, statement, x, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        &[
+        [
             name(request),
             s.seq.into(),
             s.time.into(),
@@ -387,7 +387,7 @@ pub fn add_said(writes: &mut Script, request: RequestId, s: &Said) {
 pub fn follow(writes: &mut Script, request: RequestId, to: State, open_until: Option<i64>) {
     writes.add(
         "UPDATE requests SET state = $1, open_until = $2 WHERE request = $3",
-        &[to.as_str().into(), open_until.into(), name(request)],
+        [to.as_str().into(), open_until.into(), name(request)],
     );
 }
 
@@ -395,7 +395,7 @@ pub fn follow(writes: &mut Script, request: RequestId, to: State, open_until: Op
 pub fn opened(writes: &mut Script, request: RequestId, seq: u64, time: i64, ends: i64) {
     writes.add(
         "UPDATE requests SET state = $1, opened = $2, opened_at = $3, ends = $4 WHERE request = $5",
-        &[
+        [
             State::Open.as_str().into(),
             seq.into(),
             time.into(),
@@ -409,7 +409,7 @@ pub fn opened(writes: &mut Script, request: RequestId, seq: u64, time: i64, ends
 pub fn denied(writes: &mut Script, request: RequestId, time: i64) {
     writes.add(
         "UPDATE requests SET state = $1, closed = $2, why = $3 WHERE request = $4",
-        &[
+        [
             State::Ended.as_str().into(),
             time.into(),
             "denied".into(),

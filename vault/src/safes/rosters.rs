@@ -214,8 +214,8 @@ const NEWEST_KEY_EVENT: &str = "(SELECT COALESCE(MAX(revoked), 0) FROM authentic
 /// Asks where to look for the safe's roster whose `roster.set` is `leaf`, and for the one in force.
 pub fn ask_named(reads: &mut Script, safe: SafeId, leaf: Hash) {
     reads.add(
-        &[NAMED, "n.safe = $1 AND n.leaf = $2"].concat(),
-        &[name(safe), leaf.into()],
+        [NAMED, "n.safe = $1 AND n.leaf = $2"].concat(),
+        [name(safe), leaf.into()],
     );
 }
 
@@ -223,7 +223,7 @@ pub fn ask_named(reads: &mut Script, safe: SafeId, leaf: Hash) {
 pub fn ask_sealed_under(reads: &mut Script, release: RequestId) {
     let under = "(n.safe, n.leaf) = (SELECT q.safe, v.roster FROM requests q JOIN versions v \
                  ON v.credential = q.credential AND v.version = q.version WHERE q.request = $1)";
-    reads.add(&[NAMED, under].concat(), &[name(release)]);
+    reads.add([NAMED, under].concat(), [name(release)]);
 }
 
 const NAMED: &str = "SELECT n.epoch, n.leaf, r.epoch, r.leaf, (SELECT COALESCE(MAX(revoked), 0) FROM authenticators) \
@@ -248,12 +248,12 @@ pub async fn rows_agree(ledger: &Ledger, roster: &VerifiedRoster) -> Result<()> 
 pub fn ask_rows(reads: &mut Script, roster: &VerifiedRoster) {
     reads.add(
         "SELECT epoch, roster, m, denials, request_life_s, grant_life_s, drill FROM safes WHERE safe = $1",
-        &[name(roster.safe())],
+        [name(roster.safe())],
     );
     let keys = roster.approvers().iter().flat_map(|a| &a.authenticators);
     reads.add(
         "SELECT authenticator, user_id, share_key, credential_id, public_key FROM authenticators WHERE authenticator IN ($1)",
-        &[Value::Texts(keys.map(|k| k.authenticator.to_string()).collect())],
+        [Value::Texts(keys.map(|k| k.authenticator.to_string()).collect())],
     );
 }
 
