@@ -8,6 +8,7 @@ use crate::Hash;
 use crate::chain::node_hash;
 use crate::json::MAX_INTEGER;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt;
 use tlog_tiles::HashReader;
 
@@ -54,11 +55,34 @@ pub trait Nodes {
     /// # Errors
     /// [`TreeError::Missing`] when there are fewer.
     fn hashes(&self, range: Range) -> Result<Vec<Hash>, TreeError>;
+
+    /// The root of a complete subtree: the `index`-th of 2^`level` leaves, from 0. Computed from stored hashes.
+    ///
+    /// # Errors
+    /// [`TreeError::Missing`] when some of them are.
+    fn node(&self, level: u8, index: u64) -> Result<Hash, TreeError> {
+        let range = under(level, index);
+        let mut hashes = self.hashes(range)?;
+        if u64::try_from(hashes.len()) != Ok(range.to - range.from) {
+            return Err(TreeError::Missing(range));
+        }
+        while hashes.len() > 1 {
+            let (pairs, _) = hashes.as_chunks::<2>();
+            hashes = pairs
+                .iter()
+                .map(|[left, right]| node_hash(left, right))
+                .collect();
+        }
+        hashes.first().copied().ok_or(TreeError::Missing(range))
+    }
 }
 
-/// Ranges that were fetched beforehand.
+/// Ranges that were fetched beforehand. What is computed from them is kept: proofs of one tree have most of it in common.
 #[derive(Debug, Clone, Default)]
-pub struct Fetched(Vec<(Range, Vec<Hash>)>);
+pub struct Fetched {
+    ranges: Vec<(Range, Vec<Hash>)>,
+    computed: RefCell<HashMap<(u8, u64), Hash>>,
+}
 
 impl Fetched {
     /// Nothing yet.
@@ -74,14 +98,38 @@ impl Fetched {
         if u64::try_from(hashes.len()) != Ok(range.to.saturating_sub(range.from)) {
             return Err(TreeError::Missing(range));
         }
-        self.0.push((range, hashes));
+        self.ranges.push((range, hashes));
         Ok(())
     }
 }
 
 impl Nodes for Fetched {
     fn hashes(&self, range: Range) -> Result<Vec<Hash>, TreeError> {
-        let holder = self.0.iter().find(|(held, _)| {
+        self.held(range).map(<[Hash]>::to_vec)
+    }
+
+    fn node(&self, level: u8, index: u64) -> Result<Hash, TreeError> {
+        if level.is_multiple_of(8) {
+            let range = under(level, index);
+            let hash = self.held(range)?.first().copied();
+            return hash.ok_or(TreeError::Missing(range));
+        }
+        if let Some(known) = self.computed.borrow().get(&(level, index)) {
+            return Ok(*known);
+        }
+        let (left, right) = (
+            self.node(level - 1, 2 * index)?,
+            self.node(level - 1, 2 * index + 1)?,
+        );
+        let hash = node_hash(&left, &right);
+        self.computed.borrow_mut().insert((level, index), hash);
+        Ok(hash)
+    }
+}
+
+impl Fetched {
+    fn held(&self, range: Range) -> Result<&[Hash], TreeError> {
+        let holder = self.ranges.iter().find(|(held, _)| {
             held.level == range.level && held.from <= range.from && range.to <= held.to
         });
         holder
@@ -90,7 +138,6 @@ impl Nodes for Fetched {
                 let to = usize::try_from(range.to - held.from).ok()?;
                 hashes.get(from..to)
             })
-            .map(<[Hash]>::to_vec)
             .ok_or(TreeError::Missing(range))
     }
 }
@@ -111,29 +158,12 @@ struct Reader<'a> {
     fault: RefCell<Option<TreeError>>,
 }
 
-impl Reader<'_> {
-    fn node(&self, level: u8, index: u64) -> Result<Hash, TreeError> {
-        let range = under(level, index);
-        let mut hashes = self.nodes.hashes(range)?;
-        if u64::try_from(hashes.len()) != Ok(range.to - range.from) {
-            return Err(TreeError::Missing(range));
-        }
-        while hashes.len() > 1 {
-            let (pairs, _) = hashes.as_chunks::<2>();
-            hashes = pairs
-                .iter()
-                .map(|[left, right]| node_hash(left, right))
-                .collect();
-        }
-        hashes.first().copied().ok_or(TreeError::Missing(range))
-    }
-}
-
 impl HashReader for Reader<'_> {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<tlog_tiles::Hash>, tlog_tiles::Error> {
         let nodes = indexes.iter().map(|&index| {
             let (level, index) = tlog_tiles::split_stored_hash_index(index);
-            self.node(level, index).map(|hash| tlog_tiles::Hash(hash.0))
+            let node = self.nodes.node(level, index);
+            node.map(|hash| tlog_tiles::Hash(hash.0))
         });
         nodes.collect::<Result<_, TreeError>>().map_err(|fault| {
             *self.fault.borrow_mut() = Some(fault);

@@ -183,8 +183,8 @@ impl Ledger {
         *self.inner.size.borrow()
     }
 
-    /// A number that rises whenever rows may have changed, before whoever changed them is told; none where other nodes
-    /// change them too. What was read under a number holds as long as it is the same.
+    /// A number that rises whenever sessions, keys or roles may have changed, before whoever changed them is told; none where
+    /// other nodes change them too. What was read of them under a number holds as long as it is the same.
     pub(crate) fn changes(&self) -> Option<u64> {
         (self.inner.db.engine == Engine::Sqlite).then(|| self.inner.changes.load(Ordering::SeqCst))
     }
@@ -220,6 +220,7 @@ impl Ledger {
     }
 
     /// As `write`, of a job that reads, decides from that alone, and writes along with the commit: two trips to the database.
+    /// It ends nobody's session, key or role: what is known of them stays known (`changes`).
     ///
     /// # Errors
     /// As `write`.

@@ -166,6 +166,10 @@ pub(super) trait Job: Send {
     fn touches_rows(&self) -> bool {
         true
     }
+    /// Whether it may end a session or a key, or change a role.
+    fn touches_people(&self) -> bool {
+        self.touches_rows()
+    }
     /// What it reads first; read along with the begin of a transaction that it has to itself.
     fn reads(&self) -> Option<&Script> {
         None
@@ -270,6 +274,10 @@ where
         let _ = self.answer.send(Err(Error::NoEntry(cause)));
     }
 
+    fn touches_people(&self) -> bool {
+        false
+    }
+
     fn reads(&self) -> Option<&Script> {
         Some(&self.reads)
     }
@@ -348,7 +356,7 @@ pub(super) type Notes = Arc<Mutex<Vec<(u64, String)>>>;
 pub(super) struct Told {
     /// Entries that are durable.
     pub(super) grown: watch::Sender<u64>,
-    /// Batches that may have changed rows; counted before anybody is told.
+    /// Batches that may have ended somebody's session or key; counted before anybody is told.
     pub(super) changes: Arc<AtomicU64>,
     pub(super) notes: Notes,
 }
@@ -422,7 +430,7 @@ impl Writer {
         replies: &mut Vec<Reply>,
     ) -> Result<u64> {
         let several = jobs.len() > 1;
-        let rows = jobs.iter().any(|job| job.touches_rows());
+        let people = jobs.iter().any(|job| job.touches_people());
         let alone = jobs.first_mut().filter(|_| !several);
         let mut tx = self.begin(alone).await?;
         for job in jobs.drain(..) {
@@ -433,7 +441,7 @@ impl Writer {
             Err(_) => Vec::new(),
         };
         let size = tx.finish(&notes).await?;
-        if rows {
+        if people {
             self.told.changes.fetch_add(1, Ordering::SeqCst);
         }
         self.conn = Some(tx.conn);

@@ -305,6 +305,8 @@ pub async fn decide(
     let proved = super::proved::by_roster(&rosters, &touch);
     let decided = Decided {
         subject: quorum::json::parse(&filed.statement).map_err(Error::internal)?,
+        statement: filed.statement,
+        asked: asked.clone(),
         touch,
         approval,
         request,
@@ -316,8 +318,12 @@ pub async fn decide(
         .ledger
         .write_on(reads, move |tx, facts| decided.entered(tx, facts, writes))
         .await?;
-    if proved {
-        app.checked.add(receipt.leaf());
+    if let Some(said) = entered
+        .said
+        .iter()
+        .find(|s| proved && s.seq == receipt.seq())
+    {
+        app.checked.decision(receipt.leaf(), &entered.filed, said);
     }
     if super::settle::settles(&asked) {
         super::settle::tried(app, request).await?;
@@ -391,6 +397,9 @@ fn may_approve(who: &Person, filed: &Filed, rosters: &Rosters) -> Result<()> {
 struct Decided {
     touch: Touch,
     approval: Approval,
+    /// The request's statement as it was read, before it was entered what was decided.
+    statement: Vec<u8>,
+    asked: Asked,
     subject: Json,
     request: RequestId,
     rosters: Rosters,
@@ -433,6 +442,8 @@ impl Decided {
         let Decided {
             touch,
             approval,
+            statement,
+            asked,
             subject,
             request,
             rosters,
@@ -440,7 +451,9 @@ impl Decided {
         } = self;
         let (mut filed, roster) = store::read_one(facts.row()?.as_ref())?;
         same_roster(roster, &rosters)?;
-        let asked = filed.asked()?;
+        if filed.statement != statement {
+            return Err(store::moved_on());
+        }
         let mut said = store::read_said(&facts.rows()?)?;
         let lives = people::read_lives(&facts.rows()?)?;
         decision::check_decision(

@@ -72,7 +72,7 @@ pub async fn file(
     let request = asked.request;
     let code = super::code(request);
     let row_code = code.clone();
-    let ((), receipt) = app
+    let (filed, receipt) = app
         .ledger
         .write(move |tx| {
             Box::pin(async move {
@@ -120,12 +120,12 @@ pub async fn file(
                     why: None,
                 };
                 store::add(tx.conn(), &row, asked.purpose.name()).await?;
-                Ok(done)
+                Ok(done.with(row))
             })
         })
         .await?;
     if checked {
-        app.checked.add(receipt.leaf());
+        app.checked.filing(&filed);
     }
     Ok((request, code, receipt.seq(), receipt.leaf()))
 }

@@ -8,15 +8,15 @@
 //!
 //! That happens before the writer's transaction; inside, rows count only as far as they are still those that were checked.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use quorum::Hash;
 use quorum::assertion::{self, PublicKey};
 use quorum::entry::{Entry, Signed};
 use quorum::evidence::Trust;
+use quorum::hash::leaf;
 use quorum::ids::{AuthenticatorId, RequestId, UserId};
-use quorum::json::Value;
 use quorum::statement::{Decision, Kind, challenge};
 use sqlx::Row;
 
@@ -51,30 +51,76 @@ fn same(a: &Said, b: &Said) -> bool {
         && a.statement == b.statement
 }
 
-/// Signed entries whose signatures this node has checked under a proved key, by their leaves: those that it found in the tree,
-/// and those that it entered itself. A leaf stands for every byte of its entry, so the same bytes need no second check. In
-/// memory alone: whoever alters it has the process already.
+/// Signed entries that this node has checked against their rows, and their signatures under a proved key: those that it found in
+/// the tree, and those that it entered itself. By the leaf, which stands for every byte of the entry, and a digest of the row: the
+/// same bytes need no second check. In memory alone: whoever alters it has the process already.
 #[derive(Clone, Default)]
 pub struct Checked {
-    leaves: Arc<Mutex<HashSet<Hash>>>,
+    held: Arc<Mutex<HashMap<Hash, Hash>>>,
 }
 
 impl Checked {
     const MOST: usize = 16_384;
 
-    /// Takes down that the entry with this leaf was checked.
-    pub fn add(&self, leaf: Hash) {
-        if let Ok(mut leaves) = self.leaves.lock() {
-            if leaves.len() >= Checked::MOST {
-                leaves.clear();
+    /// Takes down that a request was checked.
+    pub fn filing(&self, filed: &Filed) {
+        self.add(filed.leaf, filing_digest(filed));
+    }
+
+    /// Takes down that a decision on `filed`, entered with this leaf, was checked.
+    pub fn decision(&self, leaf: Hash, filed: &Filed, said: &Said) {
+        self.add(leaf, decision_digest(filed, said));
+    }
+
+    fn add(&self, leaf: Hash, row: Hash) {
+        if let Ok(mut held) = self.held.lock() {
+            if held.len() >= Checked::MOST {
+                held.clear();
             }
-            leaves.insert(leaf);
+            held.insert(leaf, row);
         }
     }
 
-    fn has(&self, leaf: &Hash) -> bool {
-        self.leaves.lock().is_ok_and(|leaves| leaves.contains(leaf))
+    fn has(&self, leaf: Hash, row: Hash) -> bool {
+        let held = self.held.lock();
+        held.is_ok_and(|held| held.get(&leaf) == Some(&row))
     }
+}
+
+/// Of everything in a row that its entry is compared with.
+fn filing_digest(filed: &Filed) -> Hash {
+    quorum::labelled(
+        "checked",
+        &[
+            b"filed",
+            &filed.seq.to_be_bytes(),
+            &filed.filed.to_be_bytes(),
+            filed.requester.as_bytes(),
+            filed.authenticator.as_bytes(),
+            &filed.leaf.0,
+            &filed.statement,
+        ],
+    )
+}
+
+fn decision_digest(filed: &Filed, said: &Said) -> Hash {
+    let word: &[u8] = match said.decision.as_str() {
+        "approve" => b"appro",
+        "accept" => b"accep",
+        _ => b"other",
+    };
+    quorum::labelled(
+        "checked",
+        &[
+            word,
+            &said.seq.to_be_bytes(),
+            &said.time.to_be_bytes(),
+            said.user.as_bytes(),
+            said.authenticator.as_bytes(),
+            &filed.leaf.0,
+            &said.statement,
+        ],
+    )
 }
 
 /// Whether a touch was checked under the very key that a verified roster has for it.
@@ -140,42 +186,44 @@ pub async fn decisions(
 ) -> Result<Proof> {
     let Told { mut said, entries } = told;
     said.retain(|s| s.decision != "deny");
-    let subject = quorum::json::parse(&filed.statement)
-        .map_err(|_| unproved("a stored request does not read"))?;
-    let entry = |seq: u64| {
+    let mut news = Vec::new();
+    let at = |seq: u64| {
         let bytes = entries.get(&seq);
-        let bytes = bytes.ok_or_else(|| unproved("a row names an entry that is not there"))?;
-        let entry = Entry::parse(bytes).map_err(|_| unproved("an entry is damaged"))?;
-        if entry.seq == seq {
-            Ok(entry)
-        } else {
-            Err(unproved("an entry stands at another's place"))
-        }
+        bytes.ok_or_else(|| unproved("a row names an entry that is not there"))
     };
-    let filing = entry(filed.seq)?;
-    filing_says(&filing, filed)?;
-    let mut signed = vec![(filing, filed.requester)];
-    for s in &said {
-        let entry = entry(s.seq)?;
-        entry_says(&entry, s, filed, &subject)?;
-        signed.push((entry, s.user));
+    let (bytes, row) = (at(filed.seq)?, filing_digest(filed));
+    if !app.checked.has(leaf(bytes), row) {
+        let entry = read(bytes, filed.seq)?;
+        filing_says(&entry, filed)?;
+        news.push((entry, filed.requester, row));
     }
-    for (entry, signer) in &signed {
-        if entry.signed().and_then(|s| s.statement.signer) != Some(*signer) {
-            return Err(unproved("somebody else signed than a row says"));
+    for s in &said {
+        let (bytes, row) = (at(s.seq)?, decision_digest(filed, s));
+        if !app.checked.has(leaf(bytes), row) {
+            let entry = read(bytes, s.seq)?;
+            decision_says(&entry, s, filed)?;
+            news.push((entry, s.user, row));
         }
     }
-    signed.retain(|(entry, _)| !app.checked.has(&entry.leaf));
-    if !signed.is_empty() {
-        check(app, rosters, &signed).await?;
+    if !news.is_empty() {
+        check(app, rosters, &news).await?;
     }
     Ok(Proof {
         by_seq: said.into_iter().map(|s| (s.seq, s)).collect(),
     })
 }
 
-/// Checks that these entries are in the tree, and their signatures.
-async fn check(app: &App, rosters: Option<&Rosters>, signed: &[(Entry, UserId)]) -> Result<()> {
+fn read(bytes: &[u8], seq: u64) -> Result<Entry> {
+    let entry = Entry::parse(bytes).map_err(|_| unproved("an entry is damaged"))?;
+    if entry.seq == seq {
+        Ok(entry)
+    } else {
+        Err(unproved("an entry stands at another's place"))
+    }
+}
+
+/// Checks that these entries are in the tree, and who signed them; keeps that their rows were checked.
+async fn check(app: &App, rosters: Option<&Rosters>, news: &[(Entry, UserId, Hash)]) -> Result<()> {
     // The newest: whatever happened to the keys since is under it too.
     let checkpoint = app.ledger.checkpoint().await?;
     let trust = rosters::trust(&app.ledger, &checkpoint).await?;
@@ -185,10 +233,14 @@ async fn check(app: &App, rosters: Option<&Rosters>, signed: &[(Entry, UserId)])
         trust,
         checkpoint,
     };
-    let all = signed
+    let all = news
         .iter()
-        .map(|(entry, signer)| check.entered_and_signed(entry, *signer));
-    futures::future::try_join_all(all).await.map(|_| ())
+        .map(|(entry, signer, _)| check.entered_and_signed(entry, *signer));
+    futures::future::try_join_all(all).await?;
+    for (entry, _, row) in news {
+        app.checked.add(entry.leaf, *row);
+    }
+    Ok(())
 }
 
 fn filing_says(entry: &Entry, filed: &Filed) -> Result<()> {
@@ -207,7 +259,9 @@ fn filing_says(entry: &Entry, filed: &Filed) -> Result<()> {
     }
 }
 
-fn entry_says(entry: &Entry, said: &Said, filed: &Filed, subject: &Value) -> Result<()> {
+fn decision_says(entry: &Entry, said: &Said, filed: &Filed) -> Result<()> {
+    let subject = quorum::json::parse(&filed.statement)
+        .map_err(|_| unproved("a stored request does not read"))?;
     let signed = entry
         .signed()
         .ok_or_else(|| unproved("a decision has no entry"))?;
@@ -223,7 +277,7 @@ fn entry_says(entry: &Entry, said: &Said, filed: &Filed, subject: &Value) -> Res
     if !same {
         return Err(unproved("a decision's row was changed"));
     }
-    if about != filed.leaf || on != subject {
+    if about != filed.leaf || *on != subject {
         return Err(unproved("a decision is about another request"));
     }
     Ok(())
@@ -250,9 +304,7 @@ impl Check<'_> {
             .signed()
             .filter(|_| found.leaf == entry.leaf)
             .ok_or_else(|| unproved("an entry changed while it was read"))?;
-        self.signature(signed, signer).await?;
-        self.app.checked.add(entry.leaf);
-        Ok(())
+        self.signature(signed, signer).await
     }
 
     /// That `user` signed, with the key that the entry names.

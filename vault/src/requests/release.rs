@@ -45,6 +45,13 @@ pub struct Opener {
 impl Opener {
     /// Reads it.
     pub async fn of(app: &App, request: RequestId) -> Result<Opener> {
+        // The database's tree must extend the anchor before anything is released (promise P5).
+        let extends = app.ledger.check_extends();
+        let (opener, ()) = futures::try_join!(Opener::read(app, request), extends)?;
+        Ok(opener)
+    }
+
+    async fn read(app: &App, request: RequestId) -> Result<Opener> {
         let mut reads = app.ledger.script();
         store::ask(&mut reads, request);
         reads.add("SELECT size FROM ledger_head WHERE id = 1", []);
@@ -187,11 +194,7 @@ async fn opened(
     if !app.keys.ready() {
         return Err(app.keys.outage());
     }
-    // The database's tree must extend the anchor before anything is released (promise P5).
-    let ((), proof) = futures::try_join!(
-        app.ledger.check_extends(),
-        super::proved::decisions(app, filed, Some(rosters), told)
-    )?;
+    let proof = super::proved::decisions(app, filed, Some(rosters), told).await?;
     let mut reads = app.ledger.script();
     store::ask(&mut reads, filed.request);
     store::ask_said(&mut reads, filed.request);
