@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::pages::{Chip, Clock, Desk, Fact, Link, Moment, Notice};
+use crate::pages::{Chip, Clock, Desk, Fact, Link, Moment, Notice, mark};
 
 /// `GET /safes/{safe}/credentials/{id}`
 #[derive(Template)]
@@ -35,6 +35,21 @@ pub struct Show {
 }
 
 impl Show {
+    /// Another one when a version, its rotation or who holds it changes.
+    pub fn mark(&self) -> String {
+        let chips = self.chips.iter().map(|c| c.word.clone());
+        let versions = self
+            .versions
+            .iter()
+            .map(|v| format!("{} {}", v.version, v.chip.word));
+        let rotation = self
+            .rotation
+            .iter()
+            .map(|r| format!("{} {}", r.notice.title, r.notice.text));
+        let live = self.live.iter().map(|l| l.text.clone());
+        mark(chips.chain(versions).chain(rotation).chain(live))
+    }
+
     /// Whether Vitrine changes it where it lives.
     pub fn rotates(&self) -> bool {
         !self.target.is_empty()

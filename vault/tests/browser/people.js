@@ -73,8 +73,14 @@ export class Person {
     return this.cdp.send('WebAuthn.setResponseOverrideBits', { authenticatorId: key, isBogusSignature: false, isBadUV: false, isBadUP: false, ...lie });
   }
 
-  go(path) {
-    return this.page.goto(path);
+  /** Goes there; once more where the page was just loading itself again, and so came between. */
+  async go(path) {
+    try {
+      return await this.page.goto(path);
+    } catch (error) {
+      if (!/interrupted by another navigation|net::ERR_ABORTED/.test(error.message)) throw error;
+      return this.page.goto(path);
+    }
   }
 
   heading() {

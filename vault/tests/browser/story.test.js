@@ -131,8 +131,7 @@ step('a custodian founds a drill safe, and those named accept', async () => {
     await who[id].page.locator('#done').waitFor({ state: 'visible' });
     await who[id].touchesAny();
   }
-  await page.goto(at.founding);
-  await helga.says('Done');
+  await helga.says('Done: the safe is founded');
   await helga.go('/safes');
   await look(page, 'safes');
   await page.getByRole('link', { name: SAFE }).click();

@@ -37,17 +37,9 @@ after(async () => {
 });
 
 const step = steps(who, () => vitrine);
-const notice = (page) => page.locator('section[aria-labelledby=rot] .notice');
 
-/** Loads the credential's page until its rotation says so. */
-async function rotation(person, words) {
-  for (let tries = 0; tries < 100; tries += 1) {
-    await person.go(at.credential);
-    if (await notice(person.page).count() && words.test(await notice(person.page).innerText())) return;
-    await new Promise((go) => { setTimeout(go, 200); });
-  }
-  throw new Error(`the page never said ${words}: ${await person.page.locator('main').innerText()}`);
-}
+/** Waits until the credential's page says so of its rotation: it changes by itself. */
+const rotation = ({ page }, words) => page.locator('section[aria-labelledby=rot] .notice', { hasText: words }).waitFor({ timeout: 30_000 });
 
 step('a credential starts with no value', async () => {
   const { helga } = who;
@@ -127,7 +119,7 @@ step('its first rotation makes a password that nobody saw', async () => {
   assert.ok(await database.logsIn(ACCOUNT, FIRST));
   await helga.go(at.credential);
   await helga.page.getByRole('button', { name: 'Make the first one now' }).click();
-  await rotation(helga, /V1 is current/);
+  await rotation(helga, /Version 1 is current/);
   assert.equal(await database.logsIn(ACCOUNT, FIRST), false, 'the first password is dead');
   await look(helga.page, 'credential-bound');
 });
@@ -150,8 +142,9 @@ step('it is opened, and opens the database', async () => {
 });
 
 step('after check-in it is changed there, and the old one is dead', async () => {
-  const { mara, helga } = who;
+  const { mara, helga, adaeze } = who;
   const release = await database.hold('vitrine.rotated');
+  await helga.go(at.credential);
   await mara.page.getByRole('button', { name: 'Check in and change it' }).click();
   await mara.says('Checked in');
   // Sealed, and not yet at the target.
@@ -164,18 +157,21 @@ step('after check-in it is changed there, and the old one is dead', async () => 
   await look(helga.page, 'rotation-proving');
   await mara.go(at.request);
   await look(mara.page, 'request-changing');
+  await adaeze.go(at.request);
+  await adaeze.page.locator('.notice', { hasText: 'The new password, v2, is at the target; proving' }).waitFor();
   // Either may be the one that works, and each can be asked for.
   await mara.go(`/break?c=${at.credential.split('/').at(-1)}`);
   await mara.page.getByRole('group', { name: 'Which one?' }).waitFor();
   await look(mara.page, 'break-two-versions');
   await proof();
-  await rotation(helga, /V2 is current; the one before is dead/);
+  await rotation(helga, /Version 2 is current; the one before is dead/);
   await look(helga.page, 'credential-rotated');
   assert.equal(await database.logsIn(ACCOUNT, at.secret), false, 'what was seen opens nothing any more');
-  await mara.go(at.request);
-  await mara.page.getByText('V2 is current').waitFor();
-  await mara.page.getByText('the old one is dead').waitFor();
-  await look(mara.page, 'request-changed');
+  // The page of the closed request changes by itself, too.
+  await adaeze.page.locator('.notice', { hasText: 'Version 2 is current' }).waitFor({ timeout: 30_000 });
+  await adaeze.page.getByText('the old one is dead').waitFor();
+  assert.equal(new URL(adaeze.page.url()).search, '');
+  await look(adaeze.page, 'request-changed');
   await helga.go('/ledger?q=rotation.promoted');
   assert.equal(await helga.page.locator('tbody tr').count(), 2);
 });
