@@ -2,6 +2,7 @@
 
 import { path } from '../lib/api.js';
 import { askable, fileRelease } from '../lib/file.js';
+import { serverNow, short } from '../page/clock.js';
 import { $, acting, begin, client, progress, show } from '../page/page.js';
 
 const form = $('ask');
@@ -21,6 +22,13 @@ function cut(at, name, q) {
   at.replaceChildren(name.slice(0, i), mark, name.slice(i + q.length));
 }
 
+// As the server says it (vault/src/requests/site/glass.rs).
+function note({ safe_name: safe, held_by: who, held_until: until, ...c }) {
+  if (askable(c).length === 0) return `${safe} · nothing is sealed yet`;
+  if (!who) return safe;
+  return until ? `${safe} · held by ${who} for ${short(Math.max(0, Math.ceil((until / 1000 - serverNow()) / 1000)))} more` : `${safe} · ${who} asks for it now`;
+}
+
 // A row that stays is the same node in the same place: whoever stands on it with the keyboard goes on standing there.
 function list(found, q) {
   const pick = $('found').querySelector('.pick');
@@ -32,7 +40,7 @@ function list(found, q) {
     if (!before.has(c.credential)) {
       input.value = c.credential;
       input.disabled = askable(c).length === 0;
-      li.querySelector('.s').textContent = input.disabled ? `${c.safe_name} · nothing is sealed yet` : c.safe_name;
+      li.querySelector('.s').textContent = note(c);
     }
     cut(li.querySelector('.t'), c.name, q);
     return li;

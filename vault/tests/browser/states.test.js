@@ -135,6 +135,11 @@ step('a request appears on a page that lies open, which keeps no session by that
   await adaeze.page.reload();
   await adaeze.says('One request waits for your signature');
   assert.ok(await seen() > then, 'somebody was');
+  // Who looks for it meanwhile is told.
+  await mara.go('/break?q=replica');
+  await mara.page.fill('#q', 'primary');
+  await mara.page.locator('#found li', { hasText: CREDENTIAL }).getByText('Mara Lindqvist asks for it now').waitFor();
+  await mara.go(at.request);
   // And it goes again by itself.
   await mara.page.getByText('Withdraw…').click();
   await mara.page.getByRole('button', { name: 'Withdraw the request' }).click();
