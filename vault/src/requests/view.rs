@@ -214,7 +214,7 @@ pub struct BreakGlass {
     pub q: String,
     /// What was found, at most twenty.
     pub found: Vec<Found>,
-    /// How many one may ask for in all.
+    /// How many there are in all.
     pub total: u64,
     /// The chosen credential (`?c=`).
     pub chosen: Option<Chosen>,
@@ -227,14 +227,10 @@ pub struct BreakGlass {
 }
 
 impl BreakGlass {
-    /// "3 of 41 credentials that you may ask for".
+    /// "3 of 41 credentials".
     pub fn tally(&self) -> String {
         let found = u64::try_from(self.found.len()).unwrap_or(u64::MAX);
-        format!(
-            "{} of {} credentials that you may ask for",
-            count(found),
-            count(self.total)
-        )
+        format!("{} of {} credentials", count(found), count(self.total))
     }
 
     /// Whether this row is the chosen one.
