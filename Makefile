@@ -85,7 +85,7 @@ target/corpus/made: $(FORGE) target/tools/installed.txt
 
 # In a real Chromium, with the program of the rust tests.
 browser-test: program
-	@.ci/need softhsm chromium
+	@.ci/need softhsm postgres chromium
 	VITRINE=$(abspath $(VITRINE)) node --test vault/tests/browser/*.test.js
 
 # --- check

@@ -1,8 +1,10 @@
 // Acts of a custodian that need no touch: generate, rotate.
 
-import { acting, begin, client, progress } from '../page/page.js';
+import { keepFresh } from '../page/fresh.js';
+import { acting, begin, busy, client, progress } from '../page/page.js';
 
 begin();
+keepFresh(busy);
 for (const button of document.querySelectorAll('button[data-post]')) {
   button.addEventListener('click', async () => {
     progress('Working…');

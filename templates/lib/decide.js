@@ -72,7 +72,7 @@ async function resealed({ facts, me }, mine, { signed, challenge, prf }) {
   const share = mine.find((s) => s.credential_id === signed.credential_id);
   if (!share) throw new Refusal('no_share_key', { what: 'Nothing was sent.', why: 'The key that signed holds no share of this secret.', next: 'Try again with another key of yours.' });
   if (!prf) {
-    throw new Refusal('no_prf_browser', { what: 'This browser cannot reach the share in your key.', why: 'The key is fine.', next: 'Open this page in another browser, or on another device.' });
+    throw new Refusal('no_prf_browser', { what: 'This browser cannot reach the share in your key.', why: 'The key is fine. Nothing was sent.', next: 'Open this page in another browser, or on another device.' });
   }
   const pair = await shareKey(prf, { credentialId: share.credential_id, ledger: facts.ledger, user: me.user });
   const { ctx, shareCommitments } = facts.envelope;

@@ -117,6 +117,32 @@ async function resealOwn({ api }, { start, authenticator, pair, touch, prf }) {
 }
 
 /**
+ * What each of one's keys does not open that another of them does: `{authenticator: number of versions}`. `shares` as `/you/shares` gives them.
+ * @param {{authenticator: string, credential: string, version: number}[]} shares
+ */
+export function lacking(shares, authenticators) {
+  const of = (s) => `${s.credential} ${s.version}`;
+  const all = new Set(shares.map(of));
+  return new Map(authenticators.map((a) => [a, all.size - new Set(shares.filter((s) => s.authenticator === a).map(of)).size]));
+}
+
+/**
+ * Seals to one key of one's own the shares that another opens, both in hand: what adding a key does last, where that was cut off.
+ * @param {object} client @param {{ledger: string, rpId: string, user: string, authenticator: string, pair: {publicBytes: Uint8Array}}} to `pair`: derived by a touch of
+ *   that key, and compared with its enrolment
+ */
+export async function sealOlder(client, { ledger, rpId, user, authenticator, pair }, how) {
+  const { shares } = await client.api.get('/you/shares');
+  const allow = [...new Set(shares.filter((s) => s.authenticator !== authenticator).map((s) => s.credential_id))];
+  if (allow.length === 0) throw new Refusal('nothing_older', { what: 'Nothing was sealed.', why: 'No other key of yours opens a share.', next: 'There is nothing to do.' });
+  const { nonce } = await client.api.post('/prove/start');
+  const prove = await statement.build('prove', { ledger, nonce, user });
+  const { touch, prf } = await client.webauthn.get({ challenge: prove.challenge, rpId, allow, prf: true }, how);
+  if (!prf) throw new Refusal('no_prf_browser', { what: 'This browser cannot reach the share in your key.', why: 'The key is fine.', next: 'Try another browser, or another device.' });
+  return resealOwn(client, { start: { ledger, user }, authenticator, pair, touch, prf });
+}
+
+/**
  * Adds a further key of one's own, both keys in hand: the same enrol statement is signed by another live key, and by that touch's PRF
  * the shares that it holds are sealed to the new one as well.
  * @returns {Promise<{user: string, authenticator: string, software: boolean, model?: string, ledger: string, shares: {held: number, sealed: number}}>}

@@ -8,7 +8,7 @@ import { Refusal } from './refusal.js';
 const TIMEOUT_MS = 60_000;
 const ES256 = -7;
 
-function refusalOf(error) {
+function refusalOf(error, act) {
   switch (error?.name) {
     case 'InvalidStateError':
       return new Refusal('key_known', { what: 'This key is enrolled already.', why: 'It answered that it holds a credential of yours for this vault.', next: 'Take another key.', cause: error });
@@ -17,8 +17,14 @@ function refusalOf(error) {
     case 'SecurityError':
       return new Refusal('wrong_site', { what: 'Nothing was signed.', why: 'The browser does not accept this page for that vault.', next: 'Open the vault at its own address.', cause: error });
     case 'TimeoutError':
-      return new Refusal('no_touch', { what: 'Nothing was signed.', why: 'No key was touched within a minute.', next: 'Try again, or use another key.', cause: error });
+      return new Refusal('no_touch', { what: act === 'create' ? 'Nothing was enrolled.' : 'Nothing was signed.', why: 'No key was touched within a minute.', next: 'Try again, or use another key.', cause: error });
     default:
+      // A browser says no more than that it ended; a key that cannot do what is asked ends it too.
+      if (act === 'create') {
+        return new Refusal('prompt_ended', {
+          what: 'Nothing was enrolled.', why: 'The browser ended the prompt: it was taken away, or this key cannot keep a passkey, or knows no PIN and no finger.', next: 'Try again; if it stays, take another key.', cause: error,
+        });
+      }
       return new Refusal('prompt_ended', { what: 'Nothing was signed.', why: 'The browser ended the prompt.', next: 'Try again, or use another key.', cause: error });
   }
 }
@@ -52,7 +58,7 @@ async function ask(act, publicKey, { container, timeoutMs = TIMEOUT_MS, signal }
     if (!credential || credential.type !== 'public-key') throw new DOMException('no credential', 'NotAllowedError');
     return credential;
   } catch (error) {
-    throw refusalOf(error);
+    throw refusalOf(error, act);
   } finally {
     limit.end();
   }

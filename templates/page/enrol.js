@@ -34,6 +34,9 @@ export function step(name) {
 /** A key's card in the aside; `got` from join or addKey, or a refusal's word. */
 export function card({ model, software, share, refused }) {
   const at = $('key-card').content.firstElementChild.cloneNode(true);
+  // A key that was refused just now and came in another way is one key.
+  for (const old of $('keys').querySelectorAll('[data-refused]')) old.remove();
+  if (refused) at.dataset.refused = '';
   at.querySelector('[data-fill="key-name"]').textContent = model ?? (software ? 'Software key' : 'Key');
   at.querySelector('[data-fill="key-when"]').textContent = refused ? 'Tried just now' : 'Enrolled just now';
   const keep = { hardware: !software, software, share, 'no-share': !share };

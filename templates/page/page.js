@@ -60,9 +60,14 @@ export function refuse(error, { title } = {}) {
 
 export const calm = () => show($('refusal'), false);
 
+let acts = 0;
+/** Whether an act is under way, or somebody writes. */
+export const busy = () => acts > 0 || Boolean(document.activeElement?.matches('input, textarea, select'));
+
 /** Runs an act of a button: disabled meanwhile, a refusal is shown. Gives what the act gave, or undefined after a refusal. */
 export async function acting(button, act, { quiet = '' } = {}) {
   calm();
+  acts += 1;
   if (button) button.disabled = true;
   try {
     return await act();
@@ -71,6 +76,7 @@ export async function acting(button, act, { quiet = '' } = {}) {
     progress(quiet);
     return undefined;
   } finally {
+    acts -= 1;
     if (button) button.disabled = false;
   }
 }
@@ -146,6 +152,8 @@ function find(event) {
 /** Called once by every page script. */
 export function begin() {
   document.documentElement.classList.add('scripted');
+  // A page that loaded itself again (fresh.js) has its own address.
+  if (/[?&]again$/.test(location.search)) history.replaceState(null, '', location.pathname + location.search.replace(/[?&]again$/, '') + location.hash);
   tick();
   localTimes();
   document.addEventListener('keydown', find);

@@ -8,8 +8,11 @@ import { shareKey } from '../lib/prf.js';
 import { Refusal } from '../lib/refusal.js';
 import * as statement from '../lib/statement.js';
 
-/** `entry`: the seq of the key's enrolment. */
-export async function proveShare(client, { user, authenticator, entry: seq }) {
+/**
+ * Derives the share key of one's own key by a touch of it, and compares it with the enrolment. `entry`: the seq of that.
+ * @returns {Promise<{pair: object, ledger: string, rpId: string}>}
+ */
+export async function ownShareKey(client, { user, authenticator, entry: seq }) {
   const { entry, vault } = await provedEntry(client, seq);
   const enrol = statementOf(entry, vault.ledger);
   if (enrol.authenticator !== authenticator || enrol.user !== user || enrol.share_key === undefined) {
@@ -19,9 +22,15 @@ export async function proveShare(client, { user, authenticator, entry: seq }) {
   const prove = await statement.build('prove', { ledger: vault.ledger, nonce, user });
   const { prf } = await client.webauthn.get({ challenge: prove.challenge, rpId: vault.rpId, allow: [enrol.credential_id], prf: true });
   if (!prf) throw new Refusal('no_prf_browser', { what: 'This browser cannot reach the share in your key.', why: 'The key is fine.', next: 'Try another browser, or another device.' });
-  const { publicBytes } = await shareKey(prf, { credentialId: enrol.credential_id, ledger: vault.ledger, user });
-  if (b64u(publicBytes) !== enrol.share_key) {
+  const pair = await shareKey(prf, { credentialId: enrol.credential_id, ledger: vault.ledger, user });
+  if (b64u(pair.publicBytes) !== enrol.share_key) {
     throw new Refusal('share_key', { what: 'This key gives another share key than it was enrolled with.', why: 'It may have been reset.', next: 'It opens no share now. Enrol another key, then revoke this one.' });
   }
-  await client.api.post(path`/you/keys/${authenticator}/proved`);
+  return { pair, ledger: vault.ledger, rpId: vault.rpId };
+}
+
+/** Derives it, and notes the key as proved. */
+export async function proveShare(client, key) {
+  await ownShareKey(client, key);
+  await client.api.post(path`/you/keys/${key.authenticator}/proved`);
 }

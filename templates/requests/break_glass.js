@@ -2,6 +2,7 @@
 
 import { path } from '../lib/api.js';
 import { askable, fileRelease } from '../lib/file.js';
+import { serverNow, short } from '../page/clock.js';
 import { $, acting, begin, client, progress, show } from '../page/page.js';
 
 const form = $('ask');
@@ -21,18 +22,33 @@ function cut(at, name, q) {
   at.replaceChildren(name.slice(0, i), mark, name.slice(i + q.length));
 }
 
-function list(found, q, chosen) {
+// As the server says it (vault/src/requests/site/glass.rs).
+function note({ safe_name: safe, held_by: who, held_until: until, ...c }) {
+  if (askable(c).length === 0) return `${safe} · nothing is sealed yet`;
+  if (!who) return safe;
+  return until ? `${safe} · held by ${who} for ${short(Math.max(0, Math.ceil((until / 1000 - serverNow()) / 1000)))} more` : `${safe} · ${who} asks for it now`;
+}
+
+// A row that stays is the same node in the same place: whoever stands on it with the keyboard goes on standing there.
+function list(found, q) {
+  const pick = $('found').querySelector('.pick');
   const of = $('row').content.firstElementChild;
-  $('found').querySelector('.pick').replaceChildren(...found.slice(0, 20).map((c) => {
-    const li = of.cloneNode(true);
+  const before = new Map([...pick.children].map((li) => [li.querySelector('input').value, li]));
+  const rows = found.slice(0, 20).map((c) => {
+    const li = before.get(c.credential) ?? of.cloneNode(true);
     const input = li.querySelector('input');
-    input.value = c.credential;
-    input.disabled = askable(c).length === 0;
-    input.checked = c.credential === chosen;
+    if (!before.has(c.credential)) {
+      input.value = c.credential;
+      input.disabled = askable(c).length === 0;
+      li.querySelector('.s').textContent = note(c);
+    }
     cut(li.querySelector('.t'), c.name, q);
-    li.querySelector('.s').textContent = input.disabled ? `${c.safe_name} · nothing is sealed yet` : c.safe_name;
     return li;
-  }));
+  });
+  const stood = pick.contains(document.activeElement);
+  for (const li of before.values()) if (!rows.includes(li)) li.remove();
+  rows.forEach((li, i) => { if (pick.children[i] !== li) pick.insertBefore(li, pick.children[i] ?? null); });
+  if (stood && !pick.contains(document.activeElement)) $('q').focus();
   show($('found').querySelector('p'), false);
 }
 
@@ -42,7 +58,7 @@ async function look() {
   const mine = ++asked;
   const found = all(await (await client()).api.get(`/credentials?q=${encodeURIComponent(q)}`));
   if (mine !== asked) return;
-  list(found, q, form.elements.c?.value);
+  list(found, q);
   $('tally').textContent = found.length === 0 ? 'Nothing is called that. Try the name of the system or of the safe.' : `${found.length} found. Arrow down chooses, Enter takes it.`;
 }
 
@@ -51,15 +67,24 @@ const choose = () => form.requestSubmit(form.querySelector('.with-btn .btn'));
 begin();
 
 let timer;
+let looking = Promise.resolve();
+const search = () => {
+  clearTimeout(timer);
+  timer = undefined;
+  looking = look().catch(() => {});
+};
 $('q').addEventListener('input', () => {
   clearTimeout(timer);
-  timer = setTimeout(() => look().catch(() => {}), 150);
+  timer = setTimeout(search, 150);
 });
-$('q').addEventListener('keydown', (event) => {
+$('q').addEventListener('keydown', async (event) => {
   if (event.key !== 'ArrowDown') return;
-  const first = form.querySelector('.pick input:not(:disabled)');
-  if (!first) return;
   event.preventDefault();
+  // What was typed last is looked for first.
+  if (timer !== undefined) search();
+  await looking;
+  const first = form.querySelector('.pick input:not(:disabled)');
+  if (!first || document.activeElement !== $('q')) return;
   first.checked = true;
   first.focus();
 });

@@ -5,22 +5,24 @@ import { askable, fileRelease } from '../lib/file.js';
 import { Refusal } from '../lib/refusal.js';
 import { filingLink, meant } from '../lib/terminal.js';
 import { $, begin, client, fill, progress, refuse, show, submits } from '../page/page.js';
-import { duration } from '../page/words.js';
+import { and, duration } from '../page/words.js';
 
 // Several match what was typed: the person says which.
 function choice(list, typed) {
   const form = $('choose');
   const stock = $('choose-row').content.firstElementChild;
-  for (const [n, { name, safe_name: safe }] of list.entries()) {
+  for (const [n, credential] of list.entries()) {
     const row = stock.cloneNode(true);
-    row.querySelector('input').value = String(n);
-    row.querySelector('[data-name]').textContent = name;
-    row.querySelector('[data-safe]').textContent = safe;
+    const input = row.querySelector('input');
+    input.value = String(n);
+    input.disabled = askable(credential).length === 0;
+    row.querySelector('[data-name]').textContent = credential.name;
+    row.querySelector('[data-safe]').textContent = input.disabled ? `${credential.safe_name} · nothing is sealed yet` : credential.safe_name;
     $('choose-list').append(row);
   }
   $('headline').textContent = `Which one is “${typed}”?`;
   show(form);
-  form.querySelector('input').focus();
+  form.querySelector('input:enabled').focus();
   return new Promise((chosen) => {
     form.addEventListener('submit', (event) => {
       event.preventDefault();
@@ -37,6 +39,9 @@ async function read() {
   const found = await meant(await client(), link.credential);
   if (found.length === 0) {
     throw new Refusal('no_such_credential', { what: 'Nothing was asked.', why: `No credential matches “${link.credential}”.`, next: 'Stop the terminal’s command, and give it a name that Break the glass lists.' });
+  }
+  if (!found.some((c) => askable(c).length)) {
+    throw new Refusal('nothing_sealed', { what: 'Nothing was asked.', why: `Nothing is sealed yet in ${and(found.map((c) => c.name))}.`, next: 'A custodian generates or imports it, or binds it to its target. Then give the terminal’s command again.' });
   }
   const credential = found.length === 1 ? found[0] : await choice(found, link.credential);
   const [version] = askable(credential);

@@ -45,7 +45,7 @@ function over() {
   if (ended) return;
   ended = true;
   wipe();
-  for (const id of ['frame', 'give-back']) show($(id), false);
+  for (const id of ['frame', 'give-back', 'lost']) show($(id), false);
   show($('gone'));
   document.title = `Over: ${name} · Vitrine`;
   $('place').textContent = 'Over ·';
@@ -104,6 +104,7 @@ $('hide').addEventListener('click', () => {
   $('hide').textContent = 'Show';
   $('hide').setAttribute('aria-pressed', 'true');
 });
+$('reload').addEventListener('click', () => location.reload());
 $('check-in').addEventListener('submit', async (event) => {
   event.preventDefault();
   const done = await acting(event.submitter, async () => checkIn(await client(), request));
@@ -118,7 +119,7 @@ put().then(() => {
     if (live.state === 'open') return;
     end();
     over();
-  });
+  }, { onState: (how) => show($('lost'), how === 'over' && !ended) });
 }, (error) => {
   blank('Not shown');
   refuse(error);

@@ -5,15 +5,18 @@ import { holdsKey } from '../lib/open.js';
 import { Refusal } from '../lib/refusal.js';
 import { chip } from '../page/chip.js';
 import { onZero } from '../page/clock.js';
-import { $, acting, begin, client, progress, refuse } from '../page/page.js';
+import { keepFresh } from '../page/fresh.js';
+import { $, acting, begin, busy, client, progress, refuse } from '../page/page.js';
 import { setRing } from '../page/ring.js';
 import { and, capital, number } from '../page/words.js';
 
 const page = $('request');
 const { request, state, mine } = page.dataset;
 const need = Number(page.dataset.need);
+// While a safe is founded people accept, and nobody signs.
+const DID = page.dataset.founding === 'true' ? 'accepted' : 'signed';
 
-const LOOK = { signed: ['signed', 'Signed'], reading: ['reading', 'Reading'], asked: ['asked', 'Asked'], cannot: ['cannot', 'Cannot sign'], denied: ['failed', 'Denied'] };
+const LOOK = { signed: ['signed', capital(DID)], reading: ['reading', 'Reading'], asked: ['asked', 'Asked'], cannot: ['cannot', 'Cannot sign'], denied: ['failed', 'Denied'] };
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false, timeZone: 'UTC' });
 
 function person({ user, state: how }, signed) {
@@ -27,7 +30,7 @@ function person({ user, state: how }, signed) {
   if (made) old.replaceWith(made);
   row.querySelector('.face').classList.toggle('done', how === 'signed');
   const note = row.querySelector('.note');
-  if (how === 'signed') note.textContent = signed ? `Signed ${clock.format(signed.time / 1000)}` : 'Signed';
+  if (how === 'signed') note.textContent = signed ? `${capital(DID)} ${clock.format(signed.time / 1000)} UTC` : capital(DID);
   else if (how === 'reading') note.textContent = 'Reading now';
   else if (how === 'denied') note.textContent = 'Denied it';
   else if (word === 'Reading') note.textContent = 'Has read it';
@@ -36,7 +39,7 @@ function person({ user, state: how }, signed) {
 function status(live) {
   const names = live.signed.map((s) => s.name);
   const asked = live.asked.filter((a) => a.state === 'asked' || a.state === 'reading').length;
-  const who = names.length ? `${and(names)} signed.` : 'Nobody has signed yet.';
+  const who = names.length ? `${and(names)} ${DID}.` : `Nobody has ${DID} yet.`;
   const rest = asked === 0 ? '' : asked === 1 ? ' One approver is still being asked.' : ` ${capital(number(asked))} approvers are still being asked.`;
   const text = who + rest;
   if ($('status').textContent !== text) $('status').textContent = text;
@@ -79,6 +82,9 @@ if (page.dataset.live === 'true') {
   follow(request, onLive, { onState: (how) => { if (how === 'over') ($('status') ?? $('said')).textContent = 'Not live any more. Reload the page.'; } });
   // The server ends it within moments of zero; the page then shows how.
   onZero(() => setTimeout(() => location.reload(), 1500));
+} else if (state === 'closed') {
+  // What was seen is changed after the closing.
+  keepFresh(busy, (words) => { $('said').textContent = words; });
 }
 
 const open = $('open');

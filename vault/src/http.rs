@@ -78,6 +78,20 @@ pub fn page(template: &impl askama::Template) -> Result<HttpResponse> {
         .body(html))
 }
 
+/// A page that follows what happens. To its script, which asks whether it would say something else now, its mark alone.
+pub fn following(
+    req: &HttpRequest,
+    template: &impl askama::Template,
+    mark: &str,
+) -> Result<HttpResponse> {
+    if req.headers().contains_key(crate::who::LOOK) {
+        return Ok(HttpResponse::NoContent()
+            .insert_header(("Vitrine-Mark", mark))
+            .finish());
+    }
+    page(template)
+}
+
 /// JSON bodies: bounded, and a refusal that says which member is wrong.
 pub fn json_config() -> web::JsonConfig {
     web::JsonConfig::default()

@@ -7,6 +7,7 @@
 //! Shells: a page of the *desk* holds a [`Desk`] in its field `desk`, a page of the *task* shell a [`Task`] in `task`.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The desk shell: bar with tabs, page, health line.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +24,8 @@ pub struct Desk {
     pub banner: Option<Banner>,
     /// The server's clock when the page was made, microseconds; countdowns tick by it, not by the reader's clock.
     pub now: i64,
+    /// The mark of what the page says, where it follows what happens; otherwise empty.
+    pub mark: String,
 }
 
 impl Desk {
@@ -473,6 +476,15 @@ pub struct Link {
     pub href: String,
     /// The words.
     pub text: String,
+}
+
+/// A mark of a page's words: another one when they change.
+pub fn mark(words: impl IntoIterator<Item = impl Hash>) -> String {
+    let mut hasher = DefaultHasher::new();
+    for word in words {
+        word.hash(&mut hasher);
+    }
+    format!("{:016x}", hasher.finish())
 }
 
 /// A point in time, in words and for machines.

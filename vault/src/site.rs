@@ -31,6 +31,7 @@ pub fn desk(app: &App, who: &Person, tab: Tab, title: impl Into<String>) -> Desk
         health: health(app),
         banner: banner(app),
         now: app.ledger.clock().now(),
+        mark: String::new(),
     }
 }
 

@@ -4,8 +4,9 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::Path;
 
 use actix_web::dev::Server;
+use actix_web::http::header::{self, ETag, EntityTag, Header as _, IfNoneMatch};
 use actix_web::middleware::from_fn;
-use actix_web::{App as Actix, HttpResponse, HttpServer, web};
+use actix_web::{App as Actix, HttpRequest, HttpResponse, HttpServer, web};
 use audit::event::{FirstInvitation, Founding, Page, Role, SoftwareStarted};
 use audit::{Actor, Event};
 use quorum::Hash;
@@ -405,9 +406,26 @@ async fn readyz(app: web::Data<App>) -> Result<HttpResponse> {
     })
 }
 
-async fn asset(path: web::Path<String>) -> Result<HttpResponse> {
+/// One of the pages' files. Its names stay the same from release to release, so a browser asks every time, by its hash.
+async fn asset(path: web::Path<String>, req: HttpRequest) -> Result<HttpResponse> {
     let name = path.into_inner();
     let file = Assets::get(&name).ok_or_else(|| Error::missing("file"))?;
+    let tag = EntityTag::new_strong(audit::Hash(file.metadata.sha256_hash()).to_string());
+    let known = match IfNoneMatch::parse(&req) {
+        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|t| t.weak_eq(&tag)),
+        _ => false,
+    };
+    let mut answer = if known {
+        HttpResponse::NotModified()
+    } else {
+        HttpResponse::Ok()
+    };
+    answer
+        .insert_header((header::CACHE_CONTROL, "public, no-cache"))
+        .insert_header(ETag(tag));
+    if known {
+        return Ok(answer.finish());
+    }
     let kind = match name.rsplit_once('.').map(|(_, e)| e) {
         Some("js") => "text/javascript; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
@@ -415,10 +433,7 @@ async fn asset(path: web::Path<String>) -> Result<HttpResponse> {
         Some("svg") => "image/svg+xml",
         _ => "application/octet-stream",
     };
-    Ok(HttpResponse::Ok()
-        .content_type(kind)
-        .insert_header(("Cache-Control", "public, max-age=300"))
-        .body(file.data.into_owned()))
+    Ok(answer.content_type(kind).body(file.data.into_owned()))
 }
 
 /// SHA-256 of the running program, read in pieces.

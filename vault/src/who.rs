@@ -5,7 +5,7 @@
 //! those are (promise P12).
 
 use actix_web::dev::Payload;
-use actix_web::http::header;
+use actix_web::http::{Method, header};
 use actix_web::{FromRequest, HttpRequest, web};
 use futures::future::LocalBoxFuture;
 use quorum::ids::UserId;
@@ -39,15 +39,28 @@ impl Person {
     }
 }
 
+/// A page's script sends this header to learn whether its page would say something else now.
+pub const LOOK: &str = "vitrine-look";
+
+/// A page asks, or loads itself again (`?again`): nobody is there for it, so it keeps no session.
+fn by_itself(req: &HttpRequest) -> bool {
+    *req.method() == Method::GET
+        && (req.headers().contains_key(LOOK)
+            || req.query_string().split('&').any(|part| part == "again"))
+}
+
 /// The person behind a request, or `SignIn`.
 pub async fn person(req: &HttpRequest) -> Result<Person> {
     let app = req
         .app_data::<web::Data<App>>()
         .ok_or_else(|| Error::internal("no app"))?;
     let token = token(req).ok_or(Error::SignIn)?;
-    let (session, user) = sessions::of(&app.ledger, &app.sessions, &token)
-        .await?
-        .ok_or(Error::SignIn)?;
+    let found = if by_itself(req) {
+        sessions::live(&app.ledger, &app.sessions, &token).await?
+    } else {
+        sessions::of(&app.ledger, &app.sessions, &token).await?
+    };
+    let (session, user) = found.ok_or(Error::SignIn)?;
     Ok(Person {
         user: user.user,
         name: user.name,
@@ -138,5 +151,22 @@ impl FromRequest for Pre {
                 "Reload the page and try again.",
             )
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn only_a_page_that_reads_by_itself_keeps_no_session() {
+        let by = |r: TestRequest| by_itself(&r.to_http_request());
+        assert!(by(TestRequest::get().uri("/?again")));
+        assert!(by(TestRequest::get().uri("/requests/1?a=b&again")));
+        assert!(by(TestRequest::get().uri("/").insert_header((LOOK, "1"))));
+        assert!(!by(TestRequest::get().uri("/")));
+        assert!(!by(TestRequest::get().uri("/break?q=again")));
+        assert!(!by(TestRequest::post().uri("/?again")));
     }
 }

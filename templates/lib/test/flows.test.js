@@ -6,7 +6,7 @@ import { openApi } from '../api.js';
 import { b64u, fromB64u, newId } from '../bytes.js';
 import { openClient } from '../client.js';
 import { approve, deny, review } from '../decide.js';
-import { addKey, invitation, join } from '../enrol.js';
+import { addKey, invitation, join, lacking, sealOlder } from '../enrol.js';
 import { commitReason, fileRelease, fileRoster, fileTarget } from '../file.js';
 import { login } from '../login.js';
 import { checkIn, holdsKey, open, sweep, textOf } from '../open.js';
@@ -18,7 +18,7 @@ import { filingLink, terminalLink } from '../terminal.js';
 import * as webauthn from '../webauthn.js';
 import { FakeServer, invitationHash } from './fake-server.js';
 import { FakeKey } from './fake-webauthn.js';
-import { L, NOW, scene } from './world.js';
+import { L, NOW, RP, scene } from './world.js';
 
 /** A client whose key prompt reaches these devices, one after another until one answers. */
 async function clientOf(server, person, devices = [person.device]) {
@@ -348,6 +348,39 @@ test('a further key opens the shares that the first one held, and approves with 
   // A share of somebody else's making is not sealed on, and nothing else fails for it.
   ada.sealedShare = b64u(randomBytes(80));
   assert.deepEqual((await addKey(await clientOf(server, ada, [ada.device, new FakeKey()]))).shares, { held: 1, sealed: 0 });
+});
+
+test('what adding a key could not finish is finished later, with both keys', async () => {
+  const s = await scene();
+  const server = new FakeServer(s);
+  const [ada] = s.approvers;
+  const device = new FakeKey();
+  const added = await addKey(await clientOf(server, ada, [ada.device, device]));
+  const enrol = JSON.parse(server.sent.at(-2).given.signed.statement);
+  const to = { ledger: s.w.ledger, rpId: RP.rpId, user: ada.user, authenticator: added.authenticator, pair: { publicBytes: fromB64u(enrol.share_key) } };
+  // The shares that were sent then are lost: they are made anew.
+  assert.deepEqual(await sealOlder(await clientOf(server, ada), to), { held: 1, sealed: 1 });
+  const { path, given } = server.sent.at(-1);
+  assert.equal(path, `/you/keys/${added.authenticator}/shares`);
+  const again = { ...ada, device, authenticator: added.authenticator, credentialId: enrol.credential_id, sealedShare: given.shares[0].sealed };
+  Object.assign(server, { filed: s.filed, reason: s.reason });
+  s.w.keys.set(added.authenticator, { credentialId: enrol.credential_id, device });
+  const client = await clientOf(server, again, [device]);
+  await approve(client, await review(client, s.request.request));
+  assert.equal(server.shares.length, 1);
+  // A browser that reaches no PRF sends nothing, and no key that opens nothing is asked.
+  const before = server.sent.length;
+  await refused(sealOlder(await clientOf(server, ada), { ...to, authenticator: ada.authenticator }), 'nothing_older');
+  ada.device.prf = 'none';
+  await refused(sealOlder(await clientOf(server, ada), to), 'no_prf_browser');
+  assert.deepEqual(server.sent.slice(before).filter((c) => c.path.endsWith('/shares')), []);
+});
+
+test('what a key does not open, of all that its owner holds', () => {
+  const share = (authenticator, credential, version) => ({ authenticator, credential, version });
+  const shares = [share('a', 'c', 1), share('a', 'c', 2), share('a', 'd', 1), share('b', 'c', 2), share('b', 'e', 1)];
+  assert.deepEqual([...lacking(shares, ['a', 'b', 'new'])], [['a', 1], ['b', 2], ['new', 4]]);
+  assert.deepEqual([...lacking([], ['a'])], [['a', 0]]);
 });
 
 test('founding a roster: filed, reviewed, accepted by the very key named', async () => {

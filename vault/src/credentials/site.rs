@@ -1,12 +1,12 @@
 //! Pages of credentials. No page here holds a value: those are sealed, and opened in the requester's own browser.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::view;
 use super::{Shown, one, store};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::page;
+use crate::http::{following, page};
 use crate::pages::{
     Chip, Clock, Fact, Link, Mark, Moment, Notice, Phase, Tab, Tone, When, capital,
 };
@@ -64,6 +64,7 @@ async fn new(app: web::Data<App>, who: Custodian, path: web::Path<String>) -> Re
 
 async fn show(
     app: web::Data<App>,
+    req: HttpRequest,
     who: Person,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse> {
@@ -90,7 +91,7 @@ async fn show(
         .map(version)
         .collect();
     let rotation = rotations::newest(pool, id(&c.credential, "credential")?).await?;
-    page(&view::Show {
+    let mut view = view::Show {
         desk: desk(&app, &who, Tab::Safes, c.name.clone()),
         credential: c.credential.clone(),
         name: c.name.clone(),
@@ -103,7 +104,9 @@ async fn show(
         target: binding(&c),
         rotation: rotation.map(|r| shown_rotation(&r, now)),
         history: history(&app, &c.credential, 8).await?,
-    })
+    };
+    view.desk.mark = view.mark();
+    following(&req, &view, &view.desk.mark)
 }
 
 fn version(v: store::VersionLine) -> view::Version {
@@ -162,8 +165,17 @@ pub fn rotation_notice(r: &Rotation) -> Notice {
     };
     Notice {
         tone,
-        title: capital(r.words.trim_end_matches('.')),
+        title: titled(&r.words),
         text,
+    }
+}
+
+/// The state's words as a title: "v8 is current" begins a sentence as "Version 8 is current".
+fn titled(words: &str) -> String {
+    let words = words.trim_end_matches('.');
+    match words.strip_prefix('v') {
+        Some(rest) if rest.starts_with(|c: char| c.is_ascii_digit()) => format!("Version {rest}"),
+        _ => capital(words),
     }
 }
 
@@ -239,4 +251,18 @@ async fn target(
         roster: safe.roster.to_string(),
         need: small(safe.m),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_begins_with_a_word() {
+        assert_eq!(
+            titled("v8 is current; the one before is dead."),
+            "Version 8 is current; the one before is dead"
+        );
+        assert_eq!(titled("verifier set."), "Verifier set");
+    }
 }

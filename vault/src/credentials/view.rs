@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::pages::{Chip, Clock, Desk, Fact, Link, Moment, Notice};
+use crate::pages::{Chip, Clock, Desk, Fact, Link, Moment, Notice, mark};
 
 /// `GET /safes/{safe}/credentials/{id}`
 #[derive(Template)]
@@ -35,6 +35,20 @@ pub struct Show {
 }
 
 impl Show {
+    /// Another one when a version, its rotation or who holds it changes; not with the minutes that a chip counts.
+    pub fn mark(&self) -> String {
+        let versions = self
+            .versions
+            .iter()
+            .map(|v| format!("{} {}", v.version, v.chip.word));
+        let rotation = self
+            .rotation
+            .iter()
+            .map(|r| format!("{} {}", r.notice.title, r.notice.text));
+        let live = self.live.iter().map(|l| l.text.clone());
+        mark(versions.chain(rotation).chain(live))
+    }
+
     /// Whether Vitrine changes it where it lives.
     pub fn rotates(&self) -> bool {
         !self.target.is_empty()
@@ -117,4 +131,49 @@ pub struct Import {
     pub safe: Link,
     /// The version that is current now.
     pub current: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::Mark;
+
+    #[test]
+    fn a_page_is_another_when_something_happened_and_not_when_time_passed() {
+        let show = |state: &str, version: &str, holder: Option<&str>| {
+            let link = |text: &str| Link {
+                href: "/".into(),
+                text: text.into(),
+            };
+            let shown = Show {
+                desk: Desk::default(),
+                credential: String::new(),
+                name: "orders".into(),
+                kind: "password".into(),
+                safe: link("Production"),
+                chips: vec![Chip::new(Mark::Open, state)],
+                askable: true,
+                live: holder.map(link),
+                versions: vec![Version {
+                    version: 1,
+                    origin: "generated".into(),
+                    sealed: String::new(),
+                    epoch: 1,
+                    chip: Chip::new(Mark::Sealed, version),
+                    entry: 1,
+                }],
+                target: Vec::new(),
+                rotation: None,
+                history: Vec::new(),
+            };
+            shown.mark()
+        };
+        let open = show("Open, 14 min", "Current", Some("Mara holds it"));
+        assert_eq!(show("Open, 13 min", "Current", Some("Mara holds it")), open);
+        assert_ne!(show("Open, 14 min", "Current", None), open);
+        assert_ne!(
+            show("Open, 14 min", "Last proved", Some("Mara holds it")),
+            open
+        );
+    }
 }

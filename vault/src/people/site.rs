@@ -74,7 +74,7 @@ async fn join(app: web::Data<App>) -> Result<HttpResponse> {
 }
 
 /// A key's card.
-fn shown_key(k: &Key, unnamed: &BTreeSet<AuthenticatorId>) -> view::Key {
+fn shown_key(k: &Key, places: &Places) -> view::Key {
     view::Key {
         authenticator: k.authenticator.to_string(),
         name: key_name(k),
@@ -89,14 +89,22 @@ fn shown_key(k: &Key, unnamed: &BTreeSet<AuthenticatorId>) -> view::Key {
             (None, None) => Life::Live,
         },
         entry: k.enrolled,
-        unnamed: unnamed.contains(&k.authenticator),
+        unnamed: places.unnamed.contains(&k.authenticator),
+        rostered: places.named.contains(&k.authenticator),
     }
 }
 
-/// Of somebody's keys those that could hold a share and that a roster they stand on does not name yet: what is sealed from
-/// now on is not sealed to them.
-async fn unnamed(app: &App, user: UserId, keys: &[Key]) -> Result<BTreeSet<AuthenticatorId>> {
-    let mut found = BTreeSet::new();
+/// Where somebody's keys stand on the rosters that name their owner.
+#[derive(Default)]
+struct Places {
+    /// Some roster names it: what that safe seals is sealed to it.
+    named: BTreeSet<AuthenticatorId>,
+    /// It could hold a share, and a roster of its owner does not name it yet: what is sealed from now on is not sealed to it.
+    unnamed: BTreeSet<AuthenticatorId>,
+}
+
+async fn places(app: &App, user: UserId, keys: &[Key]) -> Result<Places> {
+    let mut found = Places::default();
     for safe in crate::safes::store::all(&app.ledger.db().pool).await? {
         let roster = app.rosters.in_force(&app.ledger, safe.safe).await?;
         let Some(named) = roster.approver(user) else {
@@ -109,7 +117,11 @@ async fn unnamed(app: &App, user: UserId, keys: &[Key]) -> Result<BTreeSet<Authe
                 .any(|n| n.authenticator == k.authenticator)
         };
         let able = keys.iter().filter(|k| k.live() && k.share_key.is_some());
-        found.extend(able.filter(|k| !is_named(k)).map(|k| k.authenticator));
+        let (named, unnamed): (Vec<&Key>, Vec<&Key>) = able.partition(|k| is_named(k));
+        found.named.extend(named.iter().map(|k| k.authenticator));
+        found
+            .unnamed
+            .extend(unnamed.iter().map(|k| k.authenticator));
     }
     Ok(found)
 }
@@ -127,10 +139,10 @@ pub fn key_name(k: &Key) -> String {
 }
 
 /// Keys as cards, live ones first.
-async fn cards(app: &App, user: UserId, mut keys: Vec<Key>) -> Result<Vec<view::Key>> {
-    let unnamed = unnamed(app, user, &keys).await?;
+pub async fn cards(app: &App, user: UserId, mut keys: Vec<Key>) -> Result<Vec<view::Key>> {
+    let places = places(app, user, &keys).await?;
     keys.sort_by_key(|k| (k.revoked.is_some(), k.suspended.is_some()));
-    Ok(keys.iter().map(|k| shown_key(k, &unnamed)).collect())
+    Ok(keys.iter().map(|k| shown_key(k, &places)).collect())
 }
 
 async fn list(app: web::Data<App>, who: Person) -> Result<HttpResponse> {

@@ -82,6 +82,8 @@ pub struct Key {
     pub entry: u64,
     /// A roster that its owner stands on does not name it yet.
     pub unnamed: bool,
+    /// A roster names it.
+    pub rostered: bool,
 }
 
 /// How a key stands.
@@ -104,7 +106,8 @@ impl Key {
             (Life::Live, true) if self.unnamed => {
                 Chip::new(Mark::Attention, "Not on the roster yet")
             }
-            (Life::Live, true) => Chip::new(Mark::Signed, "Holds shares"),
+            (Life::Live, true) if self.rostered => Chip::new(Mark::Signed, "Holds shares"),
+            (Life::Live, true) => Chip::new(Mark::Plain, "Can hold shares"),
             (Life::Live, false) => Chip::new(Mark::Attention, "Signs only"),
         }
     }

@@ -13,6 +13,7 @@ use super::decide::Rosters;
 use super::store::{self, Filed, Said};
 use crate::app::App;
 use crate::error::Result;
+use crate::safes::store as safes;
 
 /// Who has an approval page open now. Never stored, never guessed.
 #[derive(Clone, Default)]
@@ -119,10 +120,21 @@ pub struct Live {
 /// The view of one request, now.
 pub async fn view(app: &App, filed: &Filed) -> Result<Live> {
     let asked = filed.asked()?;
-    let (said, rosters) = futures::try_join!(
+    let (said, mut rosters) = futures::try_join!(
         store::said(&app.ledger.db().pool, filed.request),
         super::decide::rosters_of(app, filed, &asked)
     )?;
+    // What was acted on counts as it did then: a later roster takes nothing back, and a change of roster not what it rests on.
+    if let (Some(rosters), Some(acted)) = (&mut rosters, filed.opened) {
+        let then = safes::leaf_before(&app.ledger.db().pool, filed.safe, acted).await?;
+        if let Some(then) = then.filter(|leaf| *leaf != rosters.in_force.leaf()) {
+            rosters.in_force = app
+                .rosters
+                .named_and_in_force(&app.ledger, filed.safe, then)
+                .await?
+                .0;
+        }
+    }
     view_of(app, filed, &asked, &said, rosters.as_ref()).await
 }
 

@@ -6,7 +6,7 @@ use askama::Template;
 
 use crate::pages::{
     Chip, Clock, Desk, Fact, Link, Mark, Moment, Notice, Person, Pips, Ring, Sentence, Task, When,
-    and, capital, count, number,
+    and, capital, count, mark, number,
 };
 
 /// `GET /`
@@ -30,6 +30,27 @@ pub struct Home {
 }
 
 impl Home {
+    /// Another one when something comes, goes or moves.
+    pub fn mark(&self) -> String {
+        let waiting = self
+            .waiting
+            .iter()
+            .map(|w| format!("{} {}", w.href(), w.ring.have));
+        let mine = self
+            .mine
+            .iter()
+            .map(|m| format!("{} {:?}", m.request, m.stage));
+        let open = self
+            .open
+            .iter()
+            .map(|o| format!("{} {}", o.href, o.chip.word));
+        let safes = self
+            .safes
+            .iter()
+            .map(|s| format!("{} {}", s.href, s.pips.words()));
+        mark(waiting.chain(mine).chain(open).chain(safes))
+    }
+
     /// The situation in one line.
     pub fn heading(&self) -> String {
         let ready = self.mine.iter().find(|m| m.stage == Stage::Ready);
@@ -193,7 +214,7 @@ pub struct BreakGlass {
     pub q: String,
     /// What was found, at most twenty.
     pub found: Vec<Found>,
-    /// How many one may ask for in all.
+    /// How many there are in all.
     pub total: u64,
     /// The chosen credential (`?c=`).
     pub chosen: Option<Chosen>,
@@ -206,14 +227,10 @@ pub struct BreakGlass {
 }
 
 impl BreakGlass {
-    /// "3 of 41 credentials that you may ask for".
+    /// "3 of 41 credentials".
     pub fn tally(&self) -> String {
         let found = u64::try_from(self.found.len()).unwrap_or(u64::MAX);
-        format!(
-            "{} of {} credentials that you may ask for",
-            count(found),
-            count(self.total)
-        )
+        format!("{} of {} credentials", count(found), count(self.total))
     }
 
     /// Whether this row is the chosen one.
@@ -370,6 +387,10 @@ pub struct Show {
     pub sentence: Sentence,
     /// It is a release: it ends in "Open it".
     pub release: bool,
+    /// It founds a safe: people accept, and nobody signs.
+    pub founding: bool,
+    /// What it leads to once it is done: "the safe is founded".
+    pub result: String,
     /// State.
     pub state: State,
     /// `withdrawn`, `expired`, `denied`, `superseded`, `restored`, `checked_in`, or the reason of a refusal.
@@ -401,6 +422,13 @@ pub struct Show {
 }
 
 impl Show {
+    /// Another one when it moves on.
+    pub fn mark(&self) -> String {
+        let after = self.after.iter().map(|n| format!("{} {}", n.title, n.text));
+        let state = format!("{} {}", self.state.word(), self.history.len());
+        mark(after.chain([state]))
+    }
+
     fn over(&self) -> String {
         let Ring { have, need } = self.ring;
         match self.why.as_deref() {
@@ -441,7 +469,7 @@ impl Show {
             State::Closed => format!("Closed on time: {}", self.sentence.what),
             State::Ended => self.over(),
             State::Refused => "Refused. Nothing was opened".into(),
-            State::Done => "Done".into(),
+            State::Done => format!("Done: {}", self.result),
         }
     }
 
@@ -486,27 +514,35 @@ impl Show {
                 _ => format!("At {}. Nothing was opened.", self.since.minute()),
             },
             (State::Refused, _) => self.why.clone().unwrap_or_default(),
-            (State::Done, _) => format!("At {}.", self.since.full()),
+            (State::Done, _) => format!("Since {}.", self.since.full()),
         }
     }
 
-    /// One line under the clock: who signed last, how many are still asked.
+    /// One line under the clock: who has signed or accepted, how many are still asked.
     pub fn status(&self) -> String {
-        let signed: Vec<&str> = self
-            .people
-            .iter()
-            .filter(|p| p.done)
-            .map(|p| p.name.as_str())
+        let who_did = |verb: &str| {
+            let did = self.people.iter().filter(|p| p.done);
+            let names: Vec<&str> = did
+                .filter(|p| p.chip.word.eq_ignore_ascii_case(verb))
+                .map(|p| p.name.as_str())
+                .collect();
+            (!names.is_empty()).then(|| format!("{} {verb}.", and(&names)))
+        };
+        let did: Vec<String> = ["signed", "accepted"]
+            .into_iter()
+            .filter_map(who_did)
             .collect();
         let asked = self
             .people
             .iter()
             .filter(|p| !p.done && !matches!(p.chip.mark, Mark::Failed | Mark::Ended))
             .count();
-        let who = if signed.is_empty() {
-            "Nobody has signed yet.".into()
-        } else {
-            format!("{} signed.", and(&signed))
+        let who = match (did.is_empty(), self.state, self.founding) {
+            (false, ..) => did.join(" "),
+            (true, State::Waiting, false) => "Nobody has signed yet.".into(),
+            (true, State::Waiting, true) => "Nobody has accepted yet.".into(),
+            (true, _, false) => "Nobody signed.".into(),
+            (true, _, true) => "Nobody accepted.".into(),
         };
         match if self.state == State::Waiting {
             asked

@@ -237,8 +237,8 @@ async fn notices(app: &App, safe: &Safe, seen: &Shown) -> Result<Vec<Notice>> {
     if !unnamed.is_empty() {
         list.push(Notice {
             tone: Tone::Advice,
-            title: format!("{} can sign with a further key", crate::pages::and(&unnamed)),
-            text: "It holds no share yet. The next change of the roster names it; until then it does not count.".into(),
+            title: format!("A further key of {} is not on the roster", crate::pages::and(&unnamed)),
+            text: "What is sealed from now on is not sealed to it, until a change of the roster names it.".into(),
         });
     }
     let old = seen

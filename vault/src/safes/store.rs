@@ -65,6 +65,22 @@ pub async fn by_id<'e>(e: impl Executor<'e, Database = Any>, safe: SafeId) -> Re
     row.as_ref().map(read).transpose()
 }
 
+/// The `roster.set` in force just before the entry `seq`.
+pub async fn leaf_before<'e>(
+    e: impl Executor<'e, Database = Any>,
+    safe: SafeId,
+    seq: u64,
+) -> Result<Option<Hash>> {
+    let row = sqlx::query(
+        "SELECT leaf FROM rosters WHERE safe = $1 AND seq < $2 ORDER BY epoch DESC LIMIT 1",
+    )
+    .bind(safe.to_string())
+    .bind(crate::people::store::at(seq))
+    .fetch_optional(e)
+    .await?;
+    row.map(|r| hash(&r.try_get::<Vec<u8>, _>(0)?)).transpose()
+}
+
 /// A safe's name, where it is founded.
 pub async fn name_of<'e>(
     e: impl Executor<'e, Database = Any>,

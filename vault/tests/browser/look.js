@@ -25,6 +25,8 @@ export async function look(page, name) {
     await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
     for (const colorScheme of SCHEMES) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      // What scrolls in itself is painted a frame later.
+      await page.evaluate(() => new Promise((go) => { requestAnimationFrame(() => requestAnimationFrame(go)); }));
       await page.screenshot({ path: `${dir}/${name}-${width}${colorScheme === 'dark' ? '-dark' : ''}.png`, fullPage: true });
       const { violations } = await new AxeBuilder({ page }).setLegacyMode(true).withTags(TAGS).analyze();
       if (violations.length) faults.push(`${name} at ${width}, ${colorScheme}:\n${said(violations)}`);

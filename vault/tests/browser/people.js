@@ -1,7 +1,11 @@
 // People in a real Chromium: a context each, with virtual security keys (Chrome DevTools Protocol, WebAuthn domain).
 // An authenticator belongs to a page's target: another page of the same context does not see it, so each person has one page.
 
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { test } from 'node:test';
 import { chromium } from 'playwright-core';
+import { out } from './vitrine.js';
 
 const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
@@ -69,8 +73,14 @@ export class Person {
     return this.cdp.send('WebAuthn.setResponseOverrideBits', { authenticatorId: key, isBogusSignature: false, isBadUV: false, isBadUP: false, ...lie });
   }
 
-  go(path) {
-    return this.page.goto(path);
+  /** Goes there; once more where the page was just loading itself again, and so came between. */
+  async go(path) {
+    try {
+      return await this.page.goto(path);
+    } catch (error) {
+      if (!/interrupted by another navigation|net::ERR_ABORTED/.test(error.message)) throw error;
+      return this.page.goto(path);
+    }
   }
 
   heading() {
@@ -206,4 +216,32 @@ export async function ask(requester, credential, why) {
   await page.click('#file');
   await page.waitForURL(/\/requests\//);
   return new URL(page.url()).pathname;
+}
+
+/** Signs a request with one's key. */
+export async function signs(approver, request) {
+  await approver.go(`${request}/approve`);
+  await approver.page.locator('#act button[type=submit]:enabled').click();
+  await approver.page.locator('#done').waitFor({ state: 'visible' });
+}
+
+/**
+ * Steps of a story, each resting on the one before: after a failure the rest is skipped, and what the pages of `who` show is kept as pictures.
+ * @param {Record<string, Person>} who @param {() => {log: () => string}} vitrine
+ */
+export function steps(who, vitrine) {
+  let broken = false;
+  return (name, act) => test(name, async (t) => {
+    if (broken) return t.skip('a step before it failed');
+    try {
+      await act(t);
+      for (const [id, person] of Object.entries(who)) assert.deepEqual(person.errors.splice(0), [], `${id}'s page logged faults`);
+    } catch (error) {
+      broken = true;
+      await mkdir(out('target', 'screenshots'), { recursive: true });
+      for (const [id, person] of Object.entries(who)) await person.page.screenshot({ path: out('target', 'screenshots', `failed-${id}.png`), fullPage: true }).catch(() => {});
+      error.message += `\n--- vitrine said:\n${vitrine().log()}`;
+      throw error;
+    }
+  });
 }

@@ -6,7 +6,7 @@ import { createHash, generateKeyPairSync, randomBytes, randomUUID } from 'node:c
 import { copyFile, mkdir } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { faults, look } from './look.js';
-import { browser, Person } from './people.js';
+import { browser, Person, steps } from './people.js';
 import { founded, out } from './vitrine.js';
 
 const NAMES = { adaeze: ['Adaeze Obi', ['approver']], jun: ['Jun Takahashi', ['approver', 'requester']], priya: ['Priya Nair', ['approver']], mara: ['Mara Lindqvist', ['requester']] };
@@ -29,21 +29,7 @@ after(async () => {
   await vitrine?.stop();
 });
 
-// One step rests on the one before: after a failure the rest is skipped, and the pages' state is kept as a picture.
-let broken = false;
-const step = (name, act) => test(name, async (t) => {
-  if (broken) return t.skip('a step before it failed');
-  try {
-    await act(t);
-    for (const [id, person] of Object.entries(who)) assert.deepEqual(person.errors.splice(0), [], `${id}'s page logged faults`);
-  } catch (error) {
-    broken = true;
-    await mkdir(out('target', 'screenshots'), { recursive: true });
-    for (const [id, person] of Object.entries(who)) await person.page.screenshot({ path: out('target', 'screenshots', `failed-${id}.png`), fullPage: true }).catch(() => {});
-    error.message += `\n--- vitrine said:\n${vitrine.log()}`;
-    throw error;
-  }
-});
+const step = steps(who, () => vitrine);
 
 step('nobody is let in without a key', async () => {
   const { page } = who.mara;
@@ -145,8 +131,7 @@ step('a custodian founds a drill safe, and those named accept', async () => {
     await who[id].page.locator('#done').waitFor({ state: 'visible' });
     await who[id].touchesAny();
   }
-  await page.goto(at.founding);
-  await helga.says('Done');
+  await helga.says('Done: the safe is founded');
   await helga.go('/safes');
   await look(page, 'safes');
   await page.getByRole('link', { name: SAFE }).click();

@@ -58,7 +58,8 @@ pub(super) async fn form(
         },
         None => None,
     };
-    let problem = if !who.is("requester") {
+    // With a credential chosen, what bars it is said in its place.
+    let problem = if chosen.is_none() && !who.is("requester") {
         Some(Notice {
             tone: Tone::Attention,
             title: "You cannot ask".into(),

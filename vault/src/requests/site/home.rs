@@ -1,16 +1,17 @@
 //! Home: what waits for me, what I hold, what is open, the margins of my safes.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use quorum::statement::Purpose;
 
 use super::{Act, Part, chip, clock, sentence, what};
 use crate::app::App;
 use crate::clock::DAY;
 use crate::error::Result;
-use crate::http::page;
+use crate::http::following;
 use crate::pages::{Chip, Mark, Ring, Tab, When};
-use crate::people::site::key_name;
+use crate::people::site::cards;
 use crate::people::store as people;
+use crate::people::view::Key;
 use crate::requests::State;
 use crate::requests::store::{self, Filed};
 use crate::requests::view::{Home, KeyRow, Mine, OpenRow, SafeRow, Stage, Waiting};
@@ -19,7 +20,11 @@ use crate::safes::{site as safes, store as safe_rows, web::shown};
 use crate::site::{desk, small};
 use crate::who::Person;
 
-pub(super) async fn home(app: web::Data<App>, who: Person) -> Result<HttpResponse> {
+pub(super) async fn home(
+    app: web::Data<App>,
+    req: HttpRequest,
+    who: Person,
+) -> Result<HttpResponse> {
     let live = store::live(&app.ledger.db().pool).await?;
     let (mut waiting, mut mine) = (Vec::new(), Vec::new());
     for filed in &live {
@@ -38,15 +43,17 @@ pub(super) async fn home(app: web::Data<App>, who: Person) -> Result<HttpRespons
         mine,
         open: open(&app).await?,
         safes: signed_for,
-        keys: keys
+        keys: cards(&app, who.user, keys)
+            .await?
             .iter()
-            .filter(|k| k.revoked.is_none())
-            .map(|k| key(&app, k))
+            .filter(|k| k.alive())
+            .map(|k| key(k, app.ledger.clock().now()))
             .collect(),
         safes_in_all: in_all,
     };
     view.desk.title = view.heading();
-    page(&view)
+    view.desk.mark = view.mark();
+    following(&req, &view, &view.desk.mark)
 }
 
 async fn waits(app: &App, who: &Person, filed: &Filed) -> Result<Option<Waiting>> {
@@ -160,19 +167,14 @@ async fn margins(app: &App, who: &Person) -> Result<(Vec<SafeRow>, u32)> {
     Ok((rows, small(all.len())))
 }
 
-fn key(app: &App, k: &people::Key) -> KeyRow {
-    let now = app.ledger.clock().now();
+fn key(k: &Key, now: i64) -> KeyRow {
     KeyRow {
-        name: key_name(k),
-        chip: match (k.suspended, &k.share_key) {
-            (Some(_), _) => Chip::new(Mark::Attention, "Suspended"),
-            (None, Some(_)) => Chip::new(Mark::Signed, "Holds shares"),
-            (None, None) => Chip::new(Mark::Attention, "Signs only"),
-        },
-        note: match (k.proved_at, &k.share_key) {
-            (_, None) => "Cannot hold a share".into(),
-            (Some(at), _) => format!("Proved {}", When(at).ago(now)),
-            (None, _) => "Never proved".into(),
+        name: k.name.clone(),
+        chip: k.chip(),
+        note: if k.share {
+            k.proved_words(&now)
+        } else {
+            "Cannot hold a share".into()
         },
     }
 }

@@ -1,13 +1,13 @@
 //! One request, live; and the frame around an opened secret, which the server never has.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use quorum::statement::{Purpose, Request as Asked};
 
 use super::{Act, Part, clock, sentence, state, target};
 use crate::app::App;
 use crate::credentials::{self, ShownTarget};
 use crate::error::{Error, Result};
-use crate::http::page;
+use crate::http::{following, page};
 use crate::ledger::web::{Line, lines};
 use crate::pages::{
     Chip, Fact, Link, Mark, Moment, Notice, Person as Row, Phase, Ring, Tab, Tone, When, duration,
@@ -23,6 +23,7 @@ use crate::who::Person;
 
 pub(super) async fn show(
     app: web::Data<App>,
+    req: HttpRequest,
     who: Person,
     path: web::Path<String>,
 ) -> Result<HttpResponse> {
@@ -42,6 +43,8 @@ pub(super) async fn show(
         code: filed.code.clone(),
         sentence: sentence(&app, &asked).await?,
         release,
+        founding: crate::requests::decide::founding(&asked),
+        result: result(&asked),
         state: state(filed.state),
         why: filed.why.clone(),
         since: When(
@@ -92,7 +95,18 @@ pub(super) async fn show(
         }),
     };
     view.desk.title = format!("{} · {}", view.heading(), filed.code);
-    page(&view)
+    view.desk.mark = view.mark();
+    following(&req, &view, &view.desk.mark)
+}
+
+/// What it leads to, once it is done.
+fn result(asked: &Asked) -> String {
+    match &asked.purpose {
+        Purpose::Roster(r) if r.new.epoch == 1 => "the safe is founded".into(),
+        Purpose::Roster(r) => format!("roster {} is in force", r.new.epoch),
+        Purpose::Target(_) => "it is bound".into(),
+        other => other.name().into(),
+    }
 }
 
 /// The roster in its order, and after it those who are newly named and have to accept.
@@ -204,7 +218,10 @@ fn newly_named(asked: &Asked, seen: &Live, said: &[Said]) -> Vec<Row> {
             Row {
                 user: a.user.to_string(),
                 name: a.name.clone(),
-                note: "Newly named: accepts with each key".into(),
+                note: match accepted.filter(|_| all) {
+                    Some(s) => format!("Newly named. Accepted {}", When(s.time).second()),
+                    None => "Newly named: accepts with each key".into(),
+                },
                 done: all,
                 chip: if all {
                     Chip::new(Mark::Signed, "Accepted")
