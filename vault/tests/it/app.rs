@@ -349,9 +349,9 @@ impl TestApp {
         match kept {
             Kept::Files(files) => {
                 for (path, bytes) in files {
-                    match bytes {
-                        Some(bytes) => std::fs::write(path, bytes).unwrap(),
-                        None => drop(std::fs::remove_file(path)),
+                    let _ = std::fs::remove_file(&path);
+                    if let Some(bytes) = bytes {
+                        std::fs::write(path, bytes).unwrap();
                     }
                 }
             }

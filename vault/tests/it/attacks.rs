@@ -700,6 +700,43 @@ async fn p5_whole_database_rolled_back(under: Under) {
     house.app.leave(); // the anchor knows of more
 }
 
+both!(p5_rolled_back_under_a_running_server);
+/// What was opened and given back is waiting again, and the server that saw it runs on.
+async fn p5_rolled_back_under_a_running_server(under: Under) {
+    let mut house = House::furnished(under).await;
+    let release = house.ask().await;
+    house.approve(&release, &[0, 1]).await;
+    house.app.kill();
+    let kept = house.app.keep_database(under);
+    house.app.serve().await;
+    let House {
+        client, engineer, ..
+    } = &mut house;
+    client.open(engineer, &release).await.unwrap();
+    let request = release.filed.request;
+    client.check_in(engineer.by(), request).await.unwrap();
+    house.app.put_back(kept);
+    // Sessions that were cut are made anew; the file that is open stays the true one, in which it is closed.
+    let mut refused = None;
+    for _ in 0..100 {
+        let answer = house.client.opening(house.engineer.by(), &release).await;
+        let e = answer.expect_err("it was opened a second time");
+        let kind = e.problem().map_or_else(String::new, |p| p.kind.clone());
+        let final_answer = under == Under::Sqlite || e.status() != Some(503);
+        refused = Some(kind);
+        if final_answer {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let kind = match under {
+        Under::Sqlite => "urn:vitrine:conflict",
+        Under::Postgres => "urn:vitrine:tampered",
+    };
+    assert_eq!(refused.as_deref(), Some(kind));
+    house.app.leave(); // the anchor knows of more
+}
+
 both!(p5_truncated_right_after_release);
 async fn p5_truncated_right_after_release(under: Under) {
     let mut house = House::furnished(under).await;

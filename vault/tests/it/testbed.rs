@@ -205,6 +205,7 @@ impl Postgres {
             .arg("stop")
             .current_dir("/")
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .status();
     }
 
@@ -352,12 +353,6 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        let _ = as_server(&bin("pg_ctl"))
-            .args(["-m", "immediate", "-D"])
-            .arg(self.dir.path().join("data"))
-            .arg("stop")
-            .current_dir("/")
-            .stdout(Stdio::null())
-            .status();
+        self.stop();
     }
 }
