@@ -1,6 +1,6 @@
 //! What a node is made of, for handlers.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::config::Config;
 use crate::keys::Keys;
@@ -9,6 +9,7 @@ use crate::people::attestation::TrustList;
 use crate::people::sessions::Seen;
 use crate::requests::live::Presence;
 use crate::requests::proved::Checked;
+use crate::rotation::Node;
 use crate::safes::Drills;
 use crate::safes::rosters::Rosters;
 
@@ -38,6 +39,8 @@ pub struct Parts {
     pub trust: TrustList,
     /// Who is reading a request now.
     pub presence: Presence,
+    /// Which node this is, once it serves.
+    pub node: OnceLock<Node>,
 }
 
 impl App {

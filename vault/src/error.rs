@@ -224,7 +224,15 @@ fn fault(code: Option<&str>) -> Fault {
         (5, _) if code.starts_with("08") || code.starts_with("57P") || code == "55P03" => {
             Fault::Silent
         }
-        (5, _) if code.starts_with("53") || code == "25006" => Fault::CannotWrite,
+        // Out of resources, a system's error, PostgreSQL's own (a file that cannot grow is one), read only.
+        (5, _)
+            if ["53", "58", "XX"]
+                .iter()
+                .any(|class| code.starts_with(class)) =>
+        {
+            Fault::CannotWrite
+        }
+        (5, _) if code == "25006" => Fault::CannotWrite,
         (1..=4, Ok(5 | 6)) => Fault::Silent, // SQLITE_BUSY, SQLITE_LOCKED
         (1..=4, Ok(8 | 10 | 13 | 14)) => Fault::CannotWrite, // SQLITE_READONLY, _IOERR, _FULL, _CANTOPEN
         _ => Fault::Other,
@@ -242,6 +250,8 @@ mod tests {
             ("57P03", Fault::Silent),
             ("08006", Fault::Silent),
             ("53100", Fault::CannotWrite),
+            ("58030", Fault::CannotWrite),
+            ("XX000", Fault::CannotWrite),
             ("25006", Fault::CannotWrite),
             ("23505", Fault::Other),
             ("42501", Fault::Other),

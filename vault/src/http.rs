@@ -156,6 +156,9 @@ pub async fn guard(
 ) -> std::result::Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let html = wants_html(req.request());
     let asset = req.path().starts_with("/assets/");
+    let tls = req
+        .app_data::<web::Data<App>>()
+        .is_some_and(|app| app.config.server.certificate.is_some());
     let refused = refuse_foreign(req.request()).or_else(|| refuse_body(req.request()));
     let mut response = match refused {
         Some(e) => {
@@ -206,6 +209,9 @@ pub async fn guard(
         header::HeaderName::from_static("permissions-policy"),
         "publickey-credentials-get=(self), publickey-credentials-create=(self), camera=(), microphone=(), geolocation=()",
     );
+    if tls {
+        set(header::STRICT_TRANSPORT_SECURITY, "max-age=63072000");
+    }
     if !asset {
         set(header::CACHE_CONTROL, "no-store");
     }

@@ -291,18 +291,8 @@ pub async fn open_with(
         drills: Default::default(),
         trust,
         presence: Default::default(),
+        node: Default::default(),
     }))
-}
-
-/// One node alone has an SQLite database: whoever held a rotation died with the process before this one. Only for the process
-/// that serves, and has its port: others may run beside it.
-pub async fn take_over(app: &App) -> Result<()> {
-    if app.ledger.db().engine != Engine::Sqlite {
-        return Ok(());
-    }
-    app.ledger
-        .aside(|tx| Box::pin(async move { crate::rotation::store::forget_leases(tx.conn()).await }))
-        .await
 }
 
 /// A bound listener: a port in use is an error, never another port.

@@ -401,7 +401,7 @@ async fn serve(config: Config, adopt: Option<String>, as_json: bool) -> Result<E
     let listener = startup::listen(&config)?;
     let app = startup::open(config, crate::clock::Clock::default(), adopt).await?;
     app.ledger.check_writable().await?;
-    startup::take_over(&app).await?;
+    crate::rotation::take_over(&app).await?;
     let address = listener.local_addr().map_err(Error::internal)?;
     let server = startup::serve(app.clone(), listener)?;
     if app.ledger.clock_stopped() {

@@ -131,19 +131,14 @@ async fn generated(
         })?,
     };
     let credential = store::by_id(&app.ledger.db().pool, id(&path)?).await?;
-    if credential.target.is_some() {
-        return Err(Error::conflict(
-            "Not generated.",
-            "This credential is bound to a target, where a new value must be set too.",
-            "Rotate it instead.",
-        ));
-    }
+    must_be_unbound(&credential)?;
     let plaintext = generate(&policy).map_err(Error::internal)?;
     let v = seal::next(&app, &credential, plaintext, "generated").await?;
     let (version, envelope) = (v.version, v.envelope.hash());
     app.ledger
         .write(move |tx| {
             Box::pin(async move {
+                must_be_unbound(&store::by_id(&mut *tx.conn(), credential.credential).await?)?;
                 let done =
                     seal::record(tx, &credential, &v, Origin::Generated, "candidate").await?;
                 seal::make_current(tx, credential.credential, v.version).await?;
@@ -152,6 +147,18 @@ async fn generated(
         })
         .await?;
     ok(json!({ "version": version, "envelope": envelope.to_string() }))
+}
+
+/// What the target of a bound credential has is made in a rotation and by nothing else.
+fn must_be_unbound(credential: &store::Credential) -> Result<()> {
+    if credential.target.is_none() {
+        return Ok(());
+    }
+    Err(Error::conflict(
+        "Not sealed.",
+        "This credential is changed at its target: any other value would not be what the target has.",
+        "Rotate it: its next version is made and proved by Vitrine.",
+    ))
 }
 
 /// The value comes in, is sealed, and is gone. Never logged: the type has no `Debug`.
@@ -168,13 +175,7 @@ async fn import(
     body: web::Json<Import>,
 ) -> Result<HttpResponse> {
     let credential = store::by_id(&app.ledger.db().pool, id(&path)?).await?;
-    if credential.target.is_some() {
-        return Err(Error::conflict(
-            "Not imported.",
-            "This credential is changed at its target: a value from outside would not be what the target has.",
-            "Rotate it: its next version is made and proved by Vitrine.",
-        ));
-    }
+    must_be_unbound(&credential)?;
     if body.value.is_empty() {
         return Err(Error::invalid(
             "Not imported.",
@@ -241,6 +242,8 @@ async fn import_finish(
                 if envelope.hash() != import.envelope {
                     return Err(bad_statement("it names another envelope"));
                 }
+                // It may have been bound since its import began.
+                must_be_unbound(&store::by_id(&mut *tx.conn(), import.credential).await?)?;
                 touch.spend(tx).await?;
                 let shares = store::shares(tx.conn(), import.credential, import.version).await?;
                 let v = store::NewVersion {

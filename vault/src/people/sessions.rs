@@ -15,8 +15,8 @@ use crate::ledger::{Ledger, hash};
 
 /// Without activity a session ends after this (DESIGN: idle 15 minutes).
 pub const IDLE: i64 = 15 * 60 * SECOND;
-/// A terminal's session, at most.
-pub const TERMINAL: i64 = 12 * 3600 * SECOND;
+/// Any session, at most. A terminal's has no other end.
+pub const LONGEST: i64 = 12 * 3600 * SECOND;
 /// A server-drawn nonce lives this long (FORMATS.md 4).
 pub const NONCE: i64 = 5 * 60 * SECOND;
 
@@ -75,13 +75,9 @@ pub struct Session {
 }
 
 impl Session {
-    /// Not over by its idle time, or by a terminal's longest.
+    /// Not over by its longest time, nor, of a browser, by its idle time.
     pub fn live(&self, now: i64) -> bool {
-        if self.terminal {
-            now < self.created + TERMINAL
-        } else {
-            now < self.seen + IDLE
-        }
+        now < self.created + LONGEST && (self.terminal || now < self.seen + IDLE)
     }
 }
 
@@ -143,9 +139,9 @@ pub async fn begin(
     ledger
         .aside(move |tx| {
             Box::pin(async move {
-                sqlx::query("DELETE FROM sessions WHERE (terminal = 0 AND seen < $1) OR (terminal = 1 AND created < $2)")
+                sqlx::query("DELETE FROM sessions WHERE (terminal = 0 AND seen < $1) OR created < $2")
                     .bind(now - IDLE)
-                    .bind(now - TERMINAL)
+                    .bind(now - LONGEST)
                     .execute(tx.conn())
                     .await?;
                 sqlx::query("INSERT INTO sessions (id, session, user_id, authenticator, agent, terminal, created, seen) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")

@@ -259,7 +259,8 @@ pub fn places(length: usize) -> String {
     places.join(", ")
 }
 
-/// When each of `keys` was live, as far as they are there.
+/// When each of `keys` was live, as far as they are there. Rows say it, and entries: whoever takes a suspension or a revocation
+/// out of the rows gains nothing, and entries and their links are only ever added to. Of one batch rows alone know.
 pub async fn lives<'e>(
     e: impl Executor<'e, Database = Any>,
     keys: &BTreeSet<AuthenticatorId>,
@@ -274,29 +275,64 @@ pub async fn lives<'e>(
 /// What `read_lives` reads, of the keys in a list or query.
 pub fn lives_in(keys: &str) -> String {
     format!(
-        "SELECT a.authenticator, a.enrolled, a.revoked, s.from_seq, s.to_seq FROM authenticators a \
-         LEFT JOIN suspensions s ON s.authenticator = a.authenticator WHERE a.authenticator IN ({keys}) ORDER BY s.from_seq"
+        "SELECT a.authenticator, '' AS event, a.enrolled AS seq, a.revoked, s.from_seq, s.to_seq FROM authenticators a \
+         LEFT JOIN suspensions s ON s.authenticator = a.authenticator WHERE a.authenticator IN ({keys}) \
+         UNION ALL SELECT l.subject, e.event, e.seq, NULL, NULL, NULL FROM ledger_links l JOIN ledger_entries e ON e.seq = l.seq \
+         WHERE l.subject IN ({keys}) AND e.event LIKE 'authenticator.%' ORDER BY seq"
     )
 }
 
 /// When keys were live.
 pub fn read_lives(rows: &[AnyRow]) -> Result<HashMap<AuthenticatorId, KeyLife>> {
-    let mut lives = HashMap::new();
+    let mut lives: HashMap<AuthenticatorId, KeyLife> = HashMap::new();
+    let mut entered: HashMap<AuthenticatorId, KeyLife> = HashMap::new();
     for row in rows {
-        let life = KeyLife {
-            enrolled_at: seq(row.try_get(1)?)?,
-            revoked_at: row.try_get::<Option<i64>, _>(2)?.map(seq).transpose()?,
+        let (key, at) = (
+            id(&row.try_get::<String, _>(0)?)?,
+            seq(row.try_get::<i64, _>(2)?)?,
+        );
+        let fresh = || KeyLife {
+            enrolled_at: at,
+            revoked_at: None,
             suspensions: Vec::new(),
         };
-        let life = lives
-            .entry(id(&row.try_get::<String, _>(0)?)?)
-            .or_insert(life);
-        if let Some(from) = row.try_get::<Option<i64>, _>(3)? {
-            let to = row.try_get::<Option<i64>, _>(4)?.map(seq).transpose()?;
+        let event: String = row.try_get(1)?;
+        if !event.is_empty() {
+            live_on(entered.entry(key).or_insert_with(fresh), &event, at);
+            continue;
+        }
+        let life = lives.entry(key).or_insert_with(fresh);
+        life.revoked_at = row.try_get::<Option<i64>, _>(3)?.map(seq).transpose()?;
+        if let Some(from) = row.try_get::<Option<i64>, _>(4)? {
+            let to = row.try_get::<Option<i64>, _>(5)?.map(seq).transpose()?;
             life.suspensions.push((seq(from)?, to));
         }
     }
+    for (key, life) in &mut lives {
+        if let Some(entered) = entered.remove(key) {
+            life.enrolled_at = life.enrolled_at.max(entered.enrolled_at);
+            let revoked = life.revoked_at.into_iter().chain(entered.revoked_at);
+            life.revoked_at = revoked.min();
+            life.suspensions.extend(entered.suspensions);
+        }
+    }
     Ok(lives)
+}
+
+/// What the entry at `seq` did to a key.
+fn live_on(life: &mut KeyLife, event: &str, seq: u64) {
+    match event {
+        "authenticator.revoked" => life.revoked_at = life.revoked_at.or(Some(seq)),
+        "authenticator.suspended" | "authenticator.distrusted" => {
+            life.suspensions.push((seq, None));
+        }
+        "authenticator.restored" => {
+            for (_, to) in &mut life.suspensions {
+                *to = to.or(Some(seq));
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Adds an invited person. An invitation that expired unused gives its name back.

@@ -9,10 +9,12 @@
 //! first thing that a session does is to end the others of that login: an old value cannot come after a newer one.
 
 mod bindings;
+mod node;
 mod saga;
 pub mod store;
 pub mod targets;
 
+pub use node::Node;
 use quorum::ids::{CredentialId, RotationId};
 
 use crate::app::App;
@@ -60,7 +62,7 @@ pub async fn run_due(app: &App) -> Result<()> {
         let Some(due) = due else { return Ok(()) };
         let by = store::Holder {
             rotation: due.rotation,
-            lease: uuid::Uuid::now_v7().to_string(),
+            lease: app.node.get_or_init(Node::passing).lease(),
             life: lease(app),
         };
         let holder = by.clone();
@@ -79,6 +81,20 @@ pub async fn run_due(app: &App) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Takes the leases back that this node's former process held when it died. For the process that serves alone: others run
+/// beside it.
+pub async fn take_over(app: &App) -> Result<()> {
+    let (node, known) = Node::of(&app.config.data);
+    let prefix = known.then(|| node.prefix());
+    if app.node.set(node).is_err() {
+        return Ok(());
+    }
+    let Some(prefix) = prefix else { return Ok(()) };
+    app.ledger
+        .aside(move |tx| Box::pin(async move { store::forget_leases(tx.conn(), &prefix).await }))
+        .await
 }
 
 /// Gives a lease back as soon as the database takes it: whoever waits need not wait for its end.

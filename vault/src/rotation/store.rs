@@ -314,11 +314,14 @@ pub async fn again(
     Ok(())
 }
 
-/// Forgets all leases: where there is one node alone, whoever held one died with it.
-pub async fn forget_leases(c: &mut AnyConnection) -> Result<()> {
-    sqlx::query("UPDATE rotations SET lease = NULL, lease_ends = 0 WHERE ended IS NULL")
-        .execute(c)
-        .await?;
+/// Forgets the leases of a node that is dead: those that begin with `prefix`.
+pub async fn forget_leases(c: &mut AnyConnection, prefix: &str) -> Result<()> {
+    sqlx::query(
+        "UPDATE rotations SET lease = NULL, lease_ends = 0 WHERE ended IS NULL AND lease LIKE $1",
+    )
+    .bind(format!("{prefix}%"))
+    .execute(c)
+    .await?;
     Ok(())
 }
 

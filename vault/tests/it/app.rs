@@ -1,6 +1,9 @@
-//! A real `vitrine` of one's own: the program itself, on a free port, with its data in a temporary folder.
+//! A real `vitrine` of one's own: the program itself, on a free port, with its data in a temporary folder. When a test
+//! lets go of it, its log tells no secret and no panic, and its ledger verifies.
 
+use std::cell::RefCell;
 use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -20,6 +23,40 @@ pub enum Under {
     Postgres,
 }
 
+impl Under {
+    /// A cluster of one's own, to stop or to search; none under SQLite.
+    pub fn cluster(self) -> Option<Postgres> {
+        (self == Under::Postgres).then(Postgres::start)
+    }
+}
+
+/// The tests `name::sqlite` and `name::postgres` of `async fn name(under: Under)`.
+macro_rules! both {
+    ($test:ident) => {
+        mod $test {
+            use crate::app::Under;
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn sqlite() {
+                super::$test(Under::Sqlite).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn postgres() {
+                super::$test(Under::Postgres).await;
+            }
+        }
+    };
+}
+
+fn libfaketime() -> String {
+    ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"]
+        .map(|dir| format!("{dir}/faketime/libfaketime.so.1"))
+        .into_iter()
+        .find(|path| Path::new(path).exists())
+        .unwrap_or_else(|| panic!("libfaketime is missing: apt-get install libfaketime"))
+}
+
 pub struct TestApp {
     pub dir: tempfile::TempDir,
     pub port: u16,
@@ -27,6 +64,14 @@ pub struct TestApp {
     invitation: Option<String>,
     env: Vec<(String, String)>,
     child: Option<Child>,
+    canaries: RefCell<Vec<Vec<u8>>>,
+    left: bool,
+}
+
+/// A whole database as it once was.
+pub enum Kept {
+    Files(Vec<(PathBuf, Option<Vec<u8>>)>),
+    Database(String),
 }
 
 impl TestApp {
@@ -88,6 +133,8 @@ impl TestApp {
             invitation: None,
             env,
             child: None,
+            canaries: RefCell::default(),
+            left: false,
         };
         let origin = app.origin();
         let out = app
@@ -139,6 +186,21 @@ impl TestApp {
         if !value.is_empty() {
             self.env.push((name.into(), value.into()));
         }
+    }
+
+    /// Starts from now on see a clock that is `off` from the machine's.
+    pub fn clock_off(&mut self, off: &str) {
+        self.set("LD_PRELOAD", &libfaketime());
+        self.set("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        self.set("FAKETIME", off);
+    }
+
+    /// As [`Self::clock_off`], by a file that is read at each look at the clock.
+    pub fn clock_by_file(&mut self, file: &Path) {
+        self.set("LD_PRELOAD", &libfaketime());
+        self.set("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        self.set("FAKETIME_NO_CACHE", "1");
+        self.set("FAKETIME_TIMESTAMP_FILE", file.to_str().unwrap());
     }
 
     /// Starts serving, and waits until it listens.
@@ -197,7 +259,7 @@ impl TestApp {
         self.child = Some(child);
     }
 
-    pub fn log(&self) -> std::path::PathBuf {
+    pub fn log(&self) -> PathBuf {
         self.dir.path().join("log")
     }
 
@@ -252,6 +314,58 @@ impl TestApp {
             .unwrap()
     }
 
+    /// The name of its database on PostgreSQL.
+    pub fn database(&self) -> String {
+        let url = self.env.iter().find(|(k, _)| k == "VITRINE_DATABASE_URL");
+        let (_, url) = url.expect("it is under SQLite");
+        url.rsplit('/').next().unwrap().to_owned()
+    }
+
+    /// Keeps the whole database as it is now; nothing serves it.
+    pub fn keep_database(&self, under: Under) -> Kept {
+        let data = self.dir.path().join("data");
+        match under {
+            Under::Sqlite => Kept::Files(
+                ["vitrine.db", "vitrine.db-wal", "vitrine.db-shm"]
+                    .map(|name| data.join(name))
+                    .map(|path| (path.clone(), std::fs::read(path).ok()))
+                    .into(),
+            ),
+            Under::Postgres => {
+                let (pg, name) = (Postgres::shared(), self.database());
+                let kept = format!("{name}_kept");
+                pg.alone(&name);
+                pg.sql(
+                    "postgres",
+                    &format!("CREATE DATABASE {kept} TEMPLATE {name} OWNER {name}_owner"),
+                );
+                Kept::Database(kept)
+            }
+        }
+    }
+
+    /// Puts it back.
+    pub fn put_back(&self, kept: Kept) {
+        match kept {
+            Kept::Files(files) => {
+                for (path, bytes) in files {
+                    let _ = std::fs::remove_file(&path);
+                    if let Some(bytes) = bytes {
+                        std::fs::write(path, bytes).unwrap();
+                    }
+                }
+            }
+            Kept::Database(kept) => {
+                let (pg, name) = (Postgres::shared(), self.database());
+                pg.sql("postgres", &format!("DROP DATABASE {name} WITH (FORCE)"));
+                pg.sql(
+                    "postgres",
+                    &format!("ALTER DATABASE {kept} RENAME TO {name}"),
+                );
+            }
+        }
+    }
+
     /// Exports, and verifies with nothing else: exit code and what the verifier says.
     pub fn verify(&self) -> (i32, String) {
         let out = self
@@ -283,6 +397,38 @@ impl TestApp {
         )
     }
 
+    /// Its ledger, exported, convinces a verifier that has nothing else.
+    pub fn valid(&self) {
+        let (code, said) = self.verify();
+        assert_eq!(code, 0, "{said}");
+    }
+
+    /// Something that its log must never tell.
+    pub fn canary(&self, secret: &[u8]) {
+        self.canaries.borrow_mut().push(secret.to_owned());
+    }
+
+    /// The test leaves nothing behind that verifies.
+    pub fn leave(&mut self) {
+        self.left = true;
+    }
+
+    fn keeps_to_itself(&self) {
+        let log = std::fs::read(self.log()).unwrap_or_default();
+        let tells = |needle: &[u8]| log.windows(needle.len()).any(|w| w == needle);
+        assert!(!tells(b"panicked at"), "the server panicked");
+        let tokens = std::fs::read_dir(self.dir.path().join("data/tokens"));
+        for file in tokens.into_iter().flatten().flatten() {
+            if file.path().extension().is_some_and(|e| e == "pin") {
+                let pin = std::fs::read(file.path()).unwrap();
+                assert!(!tells(pin.trim_ascii()), "the log tells a PIN");
+            }
+        }
+        for canary in self.canaries.borrow().iter() {
+            assert!(!tells(canary), "the log tells a secret");
+        }
+    }
+
     /// Another node of the same database and tokens, with an anchor of its own.
     pub fn twin(&self) -> TestApp {
         let dir = tempfile::Builder::new()
@@ -300,6 +446,8 @@ impl TestApp {
             invitation: None,
             env: self.env.clone(),
             child: None,
+            canaries: RefCell::default(),
+            left: false,
         };
         twin.set("VITRINE_SERVER_LISTEN", &format!("127.0.0.1:{port}"));
         twin.set("VITRINE_ANCHOR_PATH", &anchor.display().to_string());
@@ -307,7 +455,9 @@ impl TestApp {
     }
 
     pub fn take_invitation(&mut self) -> Invitation {
-        Invitation::parse(&self.invitation.take().unwrap()).unwrap()
+        let text = self.invitation.take().unwrap();
+        self.canary(text.as_bytes());
+        Invitation::parse(&text).unwrap()
     }
 }
 
@@ -319,6 +469,11 @@ impl Drop for TestApp {
                 "--- log of the server\n{}",
                 std::fs::read_to_string(self.log()).unwrap_or_default()
             );
+            return;
+        }
+        self.keeps_to_itself();
+        if !self.left {
+            self.valid();
         }
     }
 }
@@ -383,6 +538,9 @@ impl House {
             .unwrap()
             .credential;
         client.generate(&custodian, credential).await.unwrap();
+        for person in approvers.iter().chain([&custodian, &engineer]) {
+            app.canary(person.session.as_ref().unwrap().expose().as_bytes());
+        }
         House {
             app,
             client,
@@ -436,6 +594,7 @@ impl House {
             .open(&mut self.engineer, &release)
             .await
             .unwrap();
+        self.app.canary(opened.plaintext.expose());
         (release, opened.plaintext.expose().to_vec())
     }
 }

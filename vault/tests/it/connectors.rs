@@ -1,5 +1,5 @@
 //! The connector's contract, against a real PostgreSQL: what it sets is what the target has, nobody else gets in, and
-//! its login can do nothing else.
+//! its login can do nothing else. No database of Vitrine's own is under it.
 
 use std::time::Duration;
 

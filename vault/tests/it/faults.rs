@@ -89,29 +89,6 @@ fn refused<T>(answer: Result<T>, status: u16, kind: &str) {
 
 // --- the clock
 
-fn libfaketime() -> String {
-    ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"]
-        .map(|dir| format!("{dir}/faketime/libfaketime.so.1"))
-        .into_iter()
-        .find(|path| Path::new(path).exists())
-        .unwrap_or_else(|| panic!("libfaketime is missing: apt-get install libfaketime"))
-}
-
-/// Starts from now on see a clock that is `off` from the machine's.
-fn clock_off(app: &mut TestApp, off: &str) {
-    app.set("LD_PRELOAD", &libfaketime());
-    app.set("FAKETIME_DONT_FAKE_MONOTONIC", "1");
-    app.set("FAKETIME", off);
-}
-
-/// As [`clock_off`], by a file that is read at each look at the clock.
-fn clock_by_file(app: &mut TestApp, file: &Path) {
-    app.set("LD_PRELOAD", &libfaketime());
-    app.set("FAKETIME_DONT_FAKE_MONOTONIC", "1");
-    app.set("FAKETIME_NO_CACHE", "1");
-    app.set("FAKETIME_TIMESTAMP_FILE", file.to_str().unwrap());
-}
-
 /// The newest entry's leaf and time.
 async fn newest(house: &House, who: &Person) -> (Hash, i64) {
     let list = house
@@ -236,36 +213,33 @@ async fn a_stopped_clock_is_accepted(house: &mut House) {
         .await
         .unwrap();
     assert_eq!(opened.plaintext.len(), 24);
-    let (code, said) = house.app.verify();
-    assert_eq!(code, 0, "{said}");
+    house.app.valid();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_clock_three_days_on_is_accepted_by_a_person() {
-    for under in [Under::Sqlite, Under::Postgres] {
-        let mut house = House::furnished(under).await;
-        starts(&house, 1).await;
-        house.app.kill();
-        clock_off(&mut house.app, "+3d");
-        house.app.serve().await;
-        a_stopped_clock_is_accepted(&mut house).await;
-        // The start waited for the clock as well, and is recorded now.
-        starts(&house, 2).await;
-        assert_eq!(house.app.verify().0, 0);
-        // Within a day of the last entry nobody is asked.
-        house.app.kill();
-        clock_off(&mut house.app, "+92h");
-        house.app.serve().await;
-        assert_eq!(ready(&house.app).await.0, 200);
-    }
+both!(a_clock_three_days_on_is_accepted_by_a_person);
+async fn a_clock_three_days_on_is_accepted_by_a_person(under: Under) {
+    let mut house = House::furnished(under).await;
+    starts(&house, 1).await;
+    house.app.kill();
+    house.app.clock_off("+3d");
+    house.app.serve().await;
+    a_stopped_clock_is_accepted(&mut house).await;
+    // The start waited for the clock as well, and is recorded now.
+    starts(&house, 2).await;
+    house.app.valid();
+    // Within a day of the last entry nobody is asked.
+    house.app.kill();
+    house.app.clock_off("+92h");
+    house.app.serve().await;
+    assert_eq!(ready(&house.app).await.0, 200);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_steps_under_a_running_server_stops_it() {
-    let mut app = TestApp::found(Under::Sqlite);
+both!(a_clock_that_steps_under_a_running_server_stops_it);
+async fn a_clock_that_steps_under_a_running_server_stops_it(under: Under) {
+    let mut app = TestApp::found(under);
     let file = app.dir.path().join("clock");
     std::fs::write(&file, "+0\n").unwrap();
-    clock_by_file(&mut app, &file);
+    app.clock_by_file(&file);
     app.serve().await;
     let mut house = House::of(app).await;
     let release = house.ask().await;
@@ -279,11 +253,11 @@ async fn a_clock_that_steps_under_a_running_server_stops_it() {
     assert_eq!(count(&house, &house.custodian, "release.opened").await, 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_went_back_is_accepted_and_time_never_decreases() {
-    let mut house = House::furnished(Under::Sqlite).await;
+both!(a_clock_that_went_back_is_accepted_and_time_never_decreases);
+async fn a_clock_that_went_back_is_accepted_and_time_never_decreases(under: Under) {
+    let mut house = House::furnished(under).await;
     house.app.kill();
-    clock_off(&mut house.app, "-2d");
+    house.app.clock_off("-2d");
     house.app.serve().await;
     assert_eq!(ready(&house.app).await.0, 503);
     house.client.login(&mut house.custodian, 0).await.unwrap();
@@ -301,12 +275,32 @@ async fn a_clock_that_went_back_is_accepted_and_time_never_decreases() {
         .await
         .unwrap();
     assert!(newest(&house, &house.custodian).await.1 >= time);
-    let (code, said) = house.app.verify();
-    assert_eq!(code, 0, "{said}");
+}
+
+both!(a_session_ends_after_twelve_hours_however_much_it_is_used);
+async fn a_session_ends_after_twelve_hours_however_much_it_is_used(under: Under) {
+    let mut app = TestApp::found(under);
+    let file = app.dir.path().join("clock");
+    std::fs::write(&file, "+0\n").unwrap();
+    app.clock_by_file(&file);
+    app.serve().await;
+    let mut house = House::of(app).await;
+    let minutes = (14..12 * 60).step_by(14).chain([12 * 60 - 1]);
+    for minute in minutes {
+        std::fs::write(&file, format!("+{minute}m\n")).unwrap();
+        let you = house.client.get("/you", house.engineer.by()).await;
+        you.unwrap_or_else(|e| panic!("after {minute} minutes: {e}"));
+    }
+    std::fs::write(&file, format!("+{}m\n", 12 * 60)).unwrap();
+    let over = house.client.get("/you", house.engineer.by()).await.err();
+    assert_eq!(over.and_then(|e| e.status()), Some(401));
+    house.client.login(&mut house.engineer, 0).await.unwrap();
+    house.client.you(&house.engineer).await.unwrap();
 }
 
 // --- the database
 
+/// On PostgreSQL alone: SQLite is no server that stops; its file may go, as below.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_stops_is_an_outage_and_no_more() {
     let pg = Postgres::start();
@@ -372,8 +366,7 @@ async fn a_database_that_stops_is_an_outage_and_no_more() {
         .await
         .unwrap();
     assert_eq!(opened.plaintext.len(), 24);
-    let (code, said) = house.app.verify();
-    assert_eq!(code, 0, "{said}");
+    house.app.valid();
 }
 
 type Load = tokio::task::JoinHandle<(Vec<(RequestId, u64, Hash)>, Vec<Error>)>;
@@ -433,40 +426,36 @@ async fn all_there(house: &House, acknowledged: &[(RequestId, u64, Hash)]) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_under_a_load_of_filings() {
-    for under in [Under::Sqlite, Under::Postgres] {
-        let mut house = House::furnished(under).await;
-        let mut loads = Vec::new();
-        for n in 0..6 {
-            let name = format!("Filer {n}");
-            let filer = admit(
-                &house.client,
-                &house.custodian,
-                &house.maker,
-                &name,
-                &[Role::Requester],
-            )
-            .await;
-            loads.push(load(&house, filer).await.0);
-        }
-        tokio::time::sleep(Duration::from_millis(1500)).await;
-        house.app.kill();
-        let mut acknowledged = Vec::new();
-        for load in loads {
-            let (done, failures) = load.await.unwrap();
-            acknowledged.extend(done);
-            for e in failures {
-                assert!(matches!(e, Error::Http(_)), "{e}");
-            }
-        }
-        assert!(acknowledged.len() > 20, "no load: {}", acknowledged.len());
-        house.app.serve().await;
-        all_there(&house, &acknowledged).await;
-        house.ask().await;
-        let (code, said) = house.app.verify();
-        assert_eq!(code, 0, "{said}");
+both!(killed_under_a_load_of_filings);
+async fn killed_under_a_load_of_filings(under: Under) {
+    let mut house = House::furnished(under).await;
+    let mut loads = Vec::new();
+    for n in 0..6 {
+        let name = format!("Filer {n}");
+        let filer = admit(
+            &house.client,
+            &house.custodian,
+            &house.maker,
+            &name,
+            &[Role::Requester],
+        )
+        .await;
+        loads.push(load(&house, filer).await.0);
     }
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    house.app.kill();
+    let mut acknowledged = Vec::new();
+    for load in loads {
+        let (done, failures) = load.await.unwrap();
+        acknowledged.extend(done);
+        for e in failures {
+            assert!(matches!(e, Error::Http(_)), "{e}");
+        }
+    }
+    assert!(acknowledged.len() > 20, "no load: {}", acknowledged.len());
+    house.app.serve().await;
+    all_there(&house, &acknowledged).await;
+    house.ask().await;
 }
 
 fn database_files(app: &TestApp) -> Vec<PathBuf> {
@@ -478,6 +467,7 @@ fn database_files(app: &TestApp) -> Vec<PathBuf> {
         .collect()
 }
 
+/// On SQLite alone: PostgreSQL keeps its files to itself, and stops instead, as above.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removed_database_file_takes_no_more_entries() {
     let mut house = House::furnished(Under::Sqlite).await;
@@ -509,7 +499,7 @@ async fn a_removed_database_file_takes_no_more_entries() {
     }
     becomes(&house.app, 200).await;
     house.ask().await;
-    assert_eq!(house.app.verify().0, 0);
+    house.app.valid();
 
     house.app.kill();
     let file = files[0].clone();
@@ -531,47 +521,63 @@ async fn a_removed_database_file_takes_no_more_entries() {
     std::fs::rename(away.join("kept"), &file).unwrap();
     house.app.serve().await;
     house.opened().await;
-    assert_eq!(house.app.verify().0, 0);
+    house.app.valid();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_database_file_that_cannot_be_written_is_refused_at_start() {
+/// Takes away the right to write, by the file's mode or by the server's rule, and gives it back.
+fn writable(app: &TestApp, under: Under, yes: bool) {
     use std::os::unix::fs::PermissionsExt;
-    let mut house = House::furnished(Under::Sqlite).await;
-    house.app.kill();
-    let files = database_files(&house.app);
-    let mode = |mode: u32| {
-        for file in &files {
-            std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode)).unwrap();
+    match under {
+        Under::Sqlite => {
+            let mode = if yes { 0o600 } else { 0o444 };
+            for file in database_files(app) {
+                std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode)).unwrap();
+            }
         }
-    };
-    mode(0o444);
-    let inner = house.app.command(&["serve"]);
-    // Root writes to what nobody may write to, unless it is without that right.
+        Under::Postgres => {
+            let name = app.database();
+            let sql = format!(
+                "ALTER DATABASE {name} SET default_transaction_read_only = {}",
+                !yes
+            );
+            Postgres::shared().sql("postgres", &sql);
+        }
+    }
+}
+
+/// As somebody whom modes stop: root writes to what nobody may write to, unless it is without that right.
+fn without_roots_rights(inner: &Command) -> Command {
     let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
-    let mut serve = Command::new(if root {
+    let mut command = Command::new(if root {
         "setpriv".as_ref()
     } else {
         inner.get_program()
     });
     if root {
-        serve.args([
+        command.args([
             "--bounding-set=-dac_override,-dac_read_search",
             "--inh-caps=-dac_override,-dac_read_search",
             "--",
         ]);
-        serve.arg(inner.get_program());
+        command.arg(inner.get_program());
     }
-    serve
-        .args(inner.get_args())
-        .current_dir(house.app.dir.path());
+    command.args(inner.get_args());
+    command.current_dir(inner.get_current_dir().unwrap());
     for (name, value) in inner.get_envs() {
         match value {
-            Some(value) => serve.env(name, value),
-            None => serve.env_remove(name),
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
         };
     }
-    let done = ran(serve);
+    command
+}
+
+both!(a_database_that_cannot_be_written_is_refused_at_start);
+async fn a_database_that_cannot_be_written_is_refused_at_start(under: Under) {
+    let mut house = House::furnished(under).await;
+    house.app.kill();
+    writable(&house.app, under, false);
+    let done = ran(without_roots_rights(&house.app.command(&["serve"])));
     assert_eq!(done.code, 1, "{}{}", done.out, done.err);
     assert!(
         done.err.contains("The ledger could not be written"),
@@ -579,12 +585,12 @@ async fn a_database_file_that_cannot_be_written_is_refused_at_start() {
         done.err
     );
     assert!(!done.out.contains("Serving"), "{}", done.out);
-    mode(0o600);
+    writable(&house.app, under, true);
     house.app.serve().await;
     house.opened().await;
-    assert_eq!(house.app.verify().0, 0);
 }
 
+/// On PostgreSQL alone: SQLite knows no roles.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_owner_of_the_ledger_does_not_serve() {
     let pg = Postgres::start();
@@ -629,9 +635,9 @@ async fn the_owner_of_the_ledger_does_not_serve() {
 
 // --- starting
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_port_in_use_is_an_error_and_never_another_port() {
-    let mut app = TestApp::found(Under::Sqlite);
+both!(a_port_in_use_is_an_error_and_never_another_port);
+async fn a_port_in_use_is_an_error_and_never_another_port(under: Under) {
+    let mut app = TestApp::found(under);
     let taken = std::net::TcpListener::bind(("127.0.0.1", app.port)).unwrap();
     let done = ran(app.command(&["serve"]));
     assert_eq!(done.code, 1, "{}", done.err);
@@ -657,72 +663,104 @@ async fn a_port_in_use_is_an_error_and_never_another_port() {
     house.ask().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn founding_twice_is_refused_and_loses_nothing() {
-    for under in [Under::Sqlite, Under::Postgres] {
-        let mut app = TestApp::found(under);
-        let twice = |app: &TestApp| {
-            for origin in [
-                "http://localhost:7443",
-                &format!("http://localhost:{}", app.port),
-                "https://other.example",
-            ] {
-                let done =
-                    ran(app.command(&["init", "--origin", origin, "--custodian", "Somebody Else"]));
-                assert_eq!(done.code, 1, "{}", done.out);
-                assert!(!done.out.contains("Invitation"), "{}", done.out);
-                assert!(
-                    done.err.contains("There is a ledger already"),
-                    "{}",
-                    done.err
-                );
-                assert!(done.err.contains("vitrine serve"), "{}", done.err);
-            }
-            let done = ran(app.command(&["--json", "init"]));
-            assert_eq!(
-                (done.code, &problem(&done)["type"]),
-                (1, &json!("conflict"))
-            );
-        };
-        let files = |app: &TestApp| {
-            let mut all: Vec<(PathBuf, Vec<u8>)> = Vec::new();
-            for name in ["anchor", "tokens"] {
-                files_in(&app.dir.path().join("data").join(name), &mut all);
-            }
-            all.sort();
-            all
-        };
-        let before = files(&app);
-        twice(&app);
-        assert!(files(&app) == before, "anchor or tokens were changed");
-        app.serve().await;
-        twice(&app);
-        // The first invitation still works, and what it leads to.
-        let mut house = House::of(app).await;
-        let (_, secret) = house.opened().await;
-        assert_eq!(secret.len(), 24);
-        let size = house
-            .client
-            .get("/ledger", house.custodian.by())
-            .await
-            .unwrap()
-            .body["size"]
-            .clone();
-        twice(&house.app);
-        let after = house
-            .client
-            .get("/ledger", house.custodian.by())
-            .await
-            .unwrap()
-            .body["size"]
-            .clone();
-        assert_eq!(size, after);
-        house.app.kill();
-        twice(&house.app);
-        house.app.serve().await;
-        house.opened().await;
-        assert_eq!(house.app.verify().0, 0);
+both!(a_pin_comes_from_a_systemd_credential);
+async fn a_pin_comes_from_a_systemd_credential(under: Under) {
+    let mut app = TestApp::found(under);
+    let tokens = app.dir.path().join("data/tokens");
+    let given = app.dir.path().join("credentials");
+    std::fs::create_dir(&given).unwrap();
+    let module = hsm::softhsm::module().unwrap();
+    let mut text = String::new();
+    for (table, label) in [
+        ("[[hsm.custody]]", "custody-1"),
+        ("[[hsm.custody]]", "custody-2"),
+        ("[[hsm.checkpoint]]", "checkpoint-1"),
+        ("[[hsm.checkpoint]]", "checkpoint-2"),
+        ("[hsm.service]", "service"),
+    ] {
+        let pin = hsm::softhsm::pin_file(&tokens, label);
+        app.canary(std::fs::read(&pin).unwrap().trim_ascii());
+        std::fs::rename(pin, given.join(label)).unwrap();
+        text +=
+            &format!("{table}\nmodule = {module:?}\nlabel = \"{label}\"\npin_file = \"{label}\"\n");
     }
+    std::fs::write(app.dir.path().join("vitrine.toml"), text).unwrap();
+    let (name, value) = hsm::softhsm::environment(&tokens);
+    app.set(name, value.to_str().unwrap());
+    // Without the directory a bare name is a file, and there is none.
+    let done = ran(app.command(&["serve"]));
+    assert_eq!(done.code, 1, "{}{}", done.out, done.err);
+    assert!(done.err.contains("token custody-1"), "{}", done.err);
+    app.set("CREDENTIALS_DIRECTORY", given.to_str().unwrap());
+    app.serve().await;
+    let mut house = House::of(app).await;
+    let (_, secret) = house.opened().await;
+    assert_eq!(secret.len(), 24);
+}
+
+both!(founding_twice_is_refused_and_loses_nothing);
+async fn founding_twice_is_refused_and_loses_nothing(under: Under) {
+    let mut app = TestApp::found(under);
+    let twice = |app: &TestApp| {
+        for origin in [
+            "http://localhost:7443",
+            &format!("http://localhost:{}", app.port),
+            "https://other.example",
+        ] {
+            let done =
+                ran(app.command(&["init", "--origin", origin, "--custodian", "Somebody Else"]));
+            assert_eq!(done.code, 1, "{}", done.out);
+            assert!(!done.out.contains("Invitation"), "{}", done.out);
+            assert!(
+                done.err.contains("There is a ledger already"),
+                "{}",
+                done.err
+            );
+            assert!(done.err.contains("vitrine serve"), "{}", done.err);
+        }
+        let done = ran(app.command(&["--json", "init"]));
+        assert_eq!(
+            (done.code, &problem(&done)["type"]),
+            (1, &json!("conflict"))
+        );
+    };
+    let files = |app: &TestApp| {
+        let mut all: Vec<(PathBuf, Vec<u8>)> = Vec::new();
+        for name in ["anchor", "tokens"] {
+            files_in(&app.dir.path().join("data").join(name), &mut all);
+        }
+        all.sort();
+        all
+    };
+    let before = files(&app);
+    twice(&app);
+    assert!(files(&app) == before, "anchor or tokens were changed");
+    app.serve().await;
+    twice(&app);
+    // The first invitation still works, and what it leads to.
+    let mut house = House::of(app).await;
+    let (_, secret) = house.opened().await;
+    assert_eq!(secret.len(), 24);
+    let size = house
+        .client
+        .get("/ledger", house.custodian.by())
+        .await
+        .unwrap()
+        .body["size"]
+        .clone();
+    twice(&house.app);
+    let after = house
+        .client
+        .get("/ledger", house.custodian.by())
+        .await
+        .unwrap()
+        .body["size"]
+        .clone();
+    assert_eq!(size, after);
+    house.app.kill();
+    twice(&house.app);
+    house.app.serve().await;
+    house.opened().await;
 }
 
 fn files_in(path: &Path, into: &mut Vec<(PathBuf, Vec<u8>)>) {
@@ -903,9 +941,9 @@ fn what_cannot_be_verified_is_neither_true_nor_false() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_doctor_names_what_is_not_well() {
-    let mut app = TestApp::found(Under::Sqlite);
+both!(the_doctor_names_what_is_not_well);
+async fn the_doctor_names_what_is_not_well(under: Under) {
+    let mut app = TestApp::found(under);
     let well = |app: &TestApp| {
         let done = ran(app.command(&["--json", "doctor"]));
         let body: Value = serde_json::from_str(&done.out).unwrap();
@@ -924,7 +962,7 @@ async fn the_doctor_names_what_is_not_well() {
     };
     let soft = "SoftHSM is no HSM: keys lie in files";
     assert_eq!(well(&app), soft);
-    clock_off(&mut app, "+3d");
+    app.clock_off("+3d");
     assert!(
         well(&app).contains("the clock is more than a day"),
         "{}",
@@ -938,13 +976,27 @@ async fn the_doctor_names_what_is_not_well() {
     assert!(well(&app).contains("no anchor"), "{}", well(&app));
     std::fs::rename(app.dir.path().join("kept"), &anchor).unwrap();
     let db = app.dir.path().join("data/vitrine.db");
-    std::fs::rename(&db, app.dir.path().join("kept")).unwrap();
+    let kept = app.dir.path().join("kept");
+    let named = (under == Under::Postgres).then(|| app.database());
+    let away = |yes: bool| match &named {
+        None if yes => std::fs::rename(&db, &kept).unwrap(),
+        None => std::fs::rename(&kept, &db).unwrap(),
+        Some(name) => {
+            let away = format!("{name}_away");
+            let (from, to) = if yes { (name, &away) } else { (&away, name) };
+            let pg = Postgres::shared();
+            pg.alone(from);
+            pg.sql("postgres", &format!("ALTER DATABASE {from} RENAME TO {to}"));
+        }
+    };
+    away(true);
     assert!(well(&app).contains("database"), "{}", well(&app));
-    std::fs::rename(app.dir.path().join("kept"), &db).unwrap();
+    away(false);
     assert_eq!(well(&app), soft);
 }
 
-async fn founding_is_begun_anew(under: Under) {
+both!(p9_a_founding_that_was_killed_is_begun_anew);
+async fn p9_a_founding_that_was_killed_is_begun_anew(under: Under) {
     let mut app = TestApp::found(under);
     let first = app.ledger;
     let origin = app.origin();
@@ -968,22 +1020,14 @@ async fn founding_is_begun_anew(under: Under) {
     assert_ne!(app.ledger, first);
     app.serve().await;
     let mut house = House::of(app).await;
-    let (code, said) = house.app.verify();
-    assert_eq!(code, 0, "{said}");
+    house.app.valid();
     // Once somebody has joined, never again: not even without the anchor.
     house.app.kill();
     let again = |app: &TestApp| ran(app.command(&["init", "--again", "--origin", &app.origin()]));
     assert!(again(&house.app).err.contains("There is a ledger already"));
-    std::fs::remove_file(house.app.dir.path().join("data/anchor")).unwrap();
+    let anchor = house.app.dir.path().join("data/anchor");
+    let kept = anchor.with_extension("kept");
+    std::fs::rename(&anchor, &kept).unwrap();
     assert!(again(&house.app).err.contains("There is a ledger already"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn p9_a_founding_that_was_killed_is_begun_anew_on_sqlite() {
-    founding_is_begun_anew(Under::Sqlite).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn p9_a_founding_that_was_killed_is_begun_anew_on_postgresql() {
-    founding_is_begun_anew(Under::Postgres).await;
+    std::fs::rename(&kept, &anchor).unwrap();
 }

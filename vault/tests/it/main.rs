@@ -6,6 +6,7 @@
     unreachable_pub
 )]
 
+#[macro_use]
 mod app;
 mod attacks;
 mod connectors;

@@ -17,7 +17,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::app::{House, Under, admit};
+use crate::app::{House, TestApp, Under, admit};
 
 /// Who calls, in the order of the table's columns.
 const WHO: [&str; 6] = [
@@ -229,8 +229,8 @@ struct Scene {
 }
 
 impl Scene {
-    async fn new() -> Scene {
-        let mut house = House::furnished(Under::Sqlite).await;
+    async fn new(under: Under) -> Scene {
+        let mut house = House::furnished(under).await;
         let mut people = Vec::new();
         for (name, role) in [
             ("Custodian Alone", Role::Custodian),
@@ -461,6 +461,7 @@ fn fenced(answer: &Response, path: &str) {
     if !path.starts_with("/assets/") {
         assert_eq!(header("cache-control"), "no-store", "{at}");
     }
+    assert_eq!(header("strict-transport-security"), "", "{at}: no TLS");
     for name in answer.headers().keys() {
         let name = name.as_str();
         assert!(!name.starts_with("access-control-"), "{at}: {name}");
@@ -559,9 +560,9 @@ fn p12_the_table_names_every_route_and_no_other() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn p12_every_route_for_every_role() {
-    let mut scene = Scene::new().await;
+both!(p12_every_route_for_every_role);
+async fn p12_every_route_for_every_role(under: Under) {
+    let mut scene = Scene::new(under).await;
     let (mut wrong, mut calls) = (Vec::new(), 0);
     for (method, route, words, body, expected) in table() {
         let path = scene.path(route, words);
@@ -598,9 +599,9 @@ async fn p12_every_route_for_every_role() {
     assert!(wrong.is_empty(), "{calls} calls\n{}", wrong.join("\n"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn p12_a_write_from_another_site_is_refused_everywhere() {
-    let scene = Scene::new().await;
+both!(p12_a_write_from_another_site_is_refused_everywhere);
+async fn p12_a_write_from_another_site_is_refused_everywhere(under: Under) {
+    let scene = Scene::new(under).await;
     let origin = format!("http://localhost:{}", scene.house.app.port);
     let custodian = scene.custodian();
     let before = size(&scene).await;
@@ -673,9 +674,9 @@ async fn size(scene: &Scene) -> u64 {
         .unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn p12_odd_bodies_are_refused() {
-    let scene = Scene::new().await;
+both!(p12_odd_bodies_are_refused);
+async fn p12_odd_bodies_are_refused(under: Under) {
+    let scene = Scene::new(under).await;
     let custodian = scene.custodian();
     let before = size(&scene).await;
     let writes = || API.iter().filter(|(method, ..)| *method == "POST");
@@ -801,9 +802,9 @@ fn chunked(port: u16, path: &str, who: &Person, length: usize) -> String {
     String::from_utf8_lossy(&said).into_owned()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn p12_identity_comes_from_the_session_alone() {
-    let scene = Scene::new().await;
+both!(p12_identity_comes_from_the_session_alone);
+async fn p12_identity_comes_from_the_session_alone(under: Under) {
+    let scene = Scene::new(under).await;
     let custodian = scene.custodian();
     let (user, name) = (custodian.user.to_string(), custodian.name.clone());
     for header in [
@@ -879,9 +880,9 @@ async fn p12_identity_comes_from_the_session_alone() {
     assert_eq!(answer.status(), 401);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn p12_other_methods_do_nothing() {
-    let scene = Scene::new().await;
+both!(p12_other_methods_do_nothing);
+async fn p12_other_methods_do_nothing(under: Under) {
+    let scene = Scene::new(under).await;
     let custodian = scene.custodian();
     let (before, registered) = (size(&scene).await, registered());
     for (_, route, words, ..) in table() {
@@ -919,9 +920,9 @@ async fn p12_other_methods_do_nothing() {
     assert_eq!(answer.status(), 200, "the session was ended");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn p12_a_refusal_is_a_problem_document_in_three_parts() {
-    let scene = Scene::new().await;
+both!(p12_a_refusal_is_a_problem_document_in_three_parts);
+async fn p12_a_refusal_is_a_problem_document_in_three_parts(under: Under) {
+    let scene = Scene::new(under).await;
     let custodian = scene.custodian();
     for (path, status) in [
         ("/api/v1/nowhere", 404),
@@ -955,9 +956,51 @@ async fn p12_a_refusal_is_a_problem_document_in_three_parts() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn p12_cookies_are_bound_to_this_host() {
-    let scene = Scene::new().await;
+both!(over_tls_browsers_are_held_to_it);
+async fn over_tls_browsers_are_held_to_it(under: Under) {
+    let mut app = TestApp::found(under);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let about = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let certificate = about.self_signed(&key).unwrap().pem();
+    for (name, text) in [
+        ("certificate", &certificate),
+        ("private_key", &key.serialize_pem()),
+    ] {
+        let path = app.dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let name = format!("VITRINE_SERVER_{}", name.to_uppercase());
+        app.set(&name, path.to_str().unwrap());
+    }
+    app.serve().await;
+    let own = reqwest::Certificate::from_pem(certificate.as_bytes()).unwrap();
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .tls_certs_only([own])
+        .build()
+        .unwrap();
+    for (path, status) in [
+        ("/healthz", 200),
+        ("/sign-in", 200),
+        ("/assets/style.css", 200),
+        ("/", 401),
+        ("/nowhere", 404),
+    ] {
+        let url = format!("https://localhost:{}{path}", app.port);
+        let answer = http.get(url).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+        let held = answer.headers().get("strict-transport-security");
+        let held = held.unwrap_or_else(|| panic!("{path}: it may be called without TLS"));
+        assert_eq!(held, "max-age=63072000", "{path}");
+    }
+    // Without TLS nobody answers there.
+    let plain = format!("http://localhost:{}/healthz", app.port);
+    assert!(http.get(plain).send().await.is_err());
+}
+
+both!(p12_cookies_are_bound_to_this_host);
+async fn p12_cookies_are_bound_to_this_host(under: Under) {
+    let scene = Scene::new(under).await;
     let check = |answer: &Response, name: &str, gone: bool| {
         let all: Vec<String> = answer
             .headers()
@@ -1052,9 +1095,9 @@ fn base64_32(text: &str) -> [u8; 32] {
     bytes.try_into().unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_poll_secret_follows_and_opens_its_own_request_alone() {
-    let mut house = House::furnished(Under::Sqlite).await;
+both!(a_poll_secret_follows_and_opens_its_own_request_alone);
+async fn a_poll_secret_follows_and_opens_its_own_request_alone(under: Under) {
+    let mut house = House::furnished(under).await;
     let secret = drills::client::PollSecret::draw().unwrap();
     let other = drills::client::PollSecret::draw().unwrap();
     let credential = house
@@ -1126,9 +1169,9 @@ async fn a_poll_secret_follows_and_opens_its_own_request_alone() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn roles_are_read_at_each_call() {
-    let house = House::furnished(Under::Sqlite).await;
+both!(roles_are_read_at_each_call);
+async fn roles_are_read_at_each_call(under: Under) {
+    let house = House::furnished(under).await;
     let boss = admit(
         &house.client,
         &house.custodian,
@@ -1160,5 +1203,4 @@ async fn roles_are_read_at_each_call() {
         .await
         .unwrap();
     add(&boss, "third").await.unwrap();
-    assert_eq!(house.app.verify().0, 0);
 }

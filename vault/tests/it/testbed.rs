@@ -5,6 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+/// A cluster that answers nobody, until this is dropped.
+pub struct Paused<'a>(&'a Postgres);
+
+impl Drop for Paused<'_> {
+    fn drop(&mut self) {
+        self.0.signal("-CONT");
+    }
+}
+
 /// A running cluster.
 pub struct Postgres {
     dir: tempfile::TempDir,
@@ -86,6 +95,7 @@ impl Postgres {
                 "postgres",
                 "-E",
                 "UTF8",
+                "--wal-segsize=1",
                 "--no-sync",
                 "-D",
             ])
@@ -151,6 +161,11 @@ impl Postgres {
         panic!("the server does not take the rules");
     }
 
+    /// Where it keeps all that it has.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// As connectors write it, over the socket.
     pub fn address(&self) -> String {
         format!("{}:{}/orders", self.dir.path().display(), self.port)
@@ -190,7 +205,21 @@ impl Postgres {
             .arg("stop")
             .current_dir("/")
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .status();
+    }
+
+    /// Stops its process from running; connections are taken and not answered.
+    pub fn paused(&self) -> Paused<'_> {
+        self.signal("-STOP");
+        Paused(self)
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = std::fs::read_to_string(self.dir.path().join("data/postmaster.pid")).unwrap();
+        let pid = pid.lines().next().unwrap();
+        let done = Command::new("kill").args([signal, pid]).status().unwrap();
+        assert!(done.success());
     }
 
     /// The process's shared cluster: for Vitrine's own databases, one each.
@@ -217,8 +246,40 @@ impl Postgres {
         self.control(&["-o", &self.options, "-l", &log, "start"]);
     }
 
+    /// Fills the table of links until it is the largest file, and starts again so that no file grows beyond it: as on a full
+    /// disk, entries cannot be written and all else goes on. PostgreSQL takes the limit's signal itself.
+    pub fn start_again_full(&self, database: &str) {
+        // In order, so that the index stays smaller than the table.
+        let fill = "INSERT INTO ledger_links SELECT 'nobody', n FROM generate_series(1, 60000) n";
+        self.sql(database, fill);
+        self.sql(database, "CHECKPOINT");
+        let table = self.sql(database, "SELECT pg_relation_filepath('ledger_links')");
+        self.control(&["-m", "fast", "stop"]);
+        let table = self.dir.path().join("data").join(table);
+        let blocks = std::fs::metadata(table).unwrap().len() / 512;
+        let log = self.dir.path().join("log").display().to_string();
+        let mut limited = Command::new("sh");
+        let script = format!("ulimit -f {blocks}; exec \"$@\"");
+        limited.args(["-c", &script, "sh"]);
+        let inner = as_server(&bin("pg_ctl"));
+        limited.arg(inner.get_program()).args(inner.get_args());
+        self.controlled(limited, &["-o", &self.options, "-l", &log, "start"]);
+    }
+
+    /// Ends whatever is connected to that database, so that it can be copied or renamed.
+    pub fn alone(&self, database: &str) {
+        let ended = format!(
+            "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE datname = '{database}'"
+        );
+        self.sql("postgres", &ended);
+    }
+
     fn control(&self, args: &[&str]) {
-        let done = as_server(&bin("pg_ctl"))
+        self.controlled(as_server(&bin("pg_ctl")), args);
+    }
+
+    fn controlled(&self, mut pg_ctl: Command, args: &[&str]) {
+        let done = pg_ctl
             .arg("-w")
             .arg("-D")
             .arg(self.dir.path().join("data"))
@@ -228,7 +289,8 @@ impl Postgres {
             .stdout(Stdio::null())
             .status()
             .unwrap();
-        assert!(done.success(), "pg_ctl {args:?}");
+        let log = std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
+        assert!(done.success(), "pg_ctl {args:?}: {log}");
     }
 
     /// Gives the server a certificate (PEM) and makes it speak TLS.
@@ -291,12 +353,6 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        let _ = as_server(&bin("pg_ctl"))
-            .args(["-m", "immediate", "-D"])
-            .arg(self.dir.path().join("data"))
-            .arg("stop")
-            .current_dir("/")
-            .stdout(Stdio::null())
-            .status();
+        self.stop();
     }
 }
