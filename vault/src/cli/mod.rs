@@ -6,8 +6,12 @@
 mod audit;
 mod doctor;
 mod drill;
+mod held;
+mod live;
+mod opening;
+mod remote;
 mod run;
-mod terminal;
+mod session;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -183,8 +187,8 @@ fn seconds(text: &str) -> std::result::Result<u64, String> {
         .ok_or_else(|| "write 15m, 900s or 1h".into())
 }
 
-fn asking(credential: String, ask: Ask) -> terminal::Asking {
-    terminal::Asking {
+fn asking(credential: String, ask: Ask) -> held::Asking {
+    held::Asking {
         credential,
         why: ask.why,
         ticket: ask.ticket,
@@ -279,7 +283,7 @@ fn go(cli: Cli) -> Result<ExitCode> {
         }),
         Verb::Doctor => runtime.block_on(doctor::run(&config, json)),
         Verb::Login { at } => runtime.block_on(async {
-            terminal::login(&terminal::Remote::new(&at.url)?, json).await?;
+            session::login(&remote::Remote::new(&at.url)?, json).await?;
             Ok(ExitCode::SUCCESS)
         }),
         Verb::Break {
@@ -289,7 +293,7 @@ fn go(cli: Cli) -> Result<ExitCode> {
             yes,
             at,
         } => {
-            let remote = terminal::Remote::new(&at.url)?;
+            let remote = remote::Remote::new(&at.url)?;
             let asking = credential.map(|c| asking(c, ask));
             runtime.block_on(run::break_glass(
                 &remote,
@@ -300,7 +304,7 @@ fn go(cli: Cli) -> Result<ExitCode> {
             ))
         }
         Verb::Checkin { code, at } => {
-            runtime.block_on(run::check_in(&terminal::Remote::new(&at.url)?, &code, json))
+            runtime.block_on(run::check_in(&remote::Remote::new(&at.url)?, &code, json))
         }
         Verb::Exec {
             credential,
@@ -310,12 +314,12 @@ fn go(cli: Cli) -> Result<ExitCode> {
             at,
             command,
         } => {
-            let remote = terminal::Remote::new(&at.url)?;
+            let remote = remote::Remote::new(&at.url)?;
             let into = fd.map_or(run::Handing::Env(env), run::Handing::Fd);
             runtime.block_on(run::exec(&remote, asking(credential, ask), into, &command))
         }
         Verb::Rotate { credential, at } => runtime.block_on(run::rotate(
-            &terminal::Remote::new(&at.url)?,
+            &remote::Remote::new(&at.url)?,
             &credential,
             json,
         )),

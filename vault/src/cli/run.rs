@@ -6,7 +6,9 @@ use std::process::{ExitCode, Stdio};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::terminal::{self, Asking, Auth, Held, Remote};
+use super::held::{Asking, Held};
+use super::remote::{Auth, Remote};
+use super::{live, session};
 use crate::error::{Error, Result};
 
 /// Prints the filing link and where it can opens it.
@@ -84,7 +86,7 @@ pub(super) async fn break_glass(
             ));
         }
     };
-    let live = terminal::wait(remote, &held).await?;
+    let live = live::wait(remote, &held).await?;
     if !yes
         && std::io::stdin().is_terminal()
         && live.get("state").and_then(Value::as_str) == Some("reached")
@@ -169,7 +171,7 @@ pub(super) async fn exec(
     say_why(&mut asking)?;
     let held = Held::new()?;
     show_link(&origin(remote).await?, &held, &asking)?;
-    let live = terminal::wait(remote, &held).await?;
+    let live = live::wait(remote, &held).await?;
     let signals = Signals::taken()?; // from here on something is open, and is checked in
     let (plaintext, ends) = held.open(remote, &live).await?;
     eprintln!("Open until {}. Running {program}.", super::utc(ends));
@@ -339,7 +341,7 @@ async fn one(remote: &Remote, auth: &Auth<'_>, meant: &str) -> Result<String> {
 
 /// `vitrine rotate CREDENTIAL`: starts a rotation and follows it.
 pub(super) async fn rotate(remote: &Remote, credential: &str, as_json: bool) -> Result<ExitCode> {
-    let session = terminal::session()?;
+    let session = session::session()?;
     let auth = Auth::Session(&session);
     let id = one(remote, &auth, credential).await?;
     remote
