@@ -8,13 +8,23 @@ use quorum::statement::{self, Decision, Kind, Purpose, ReleasePurpose, Statement
 use serde_json::{Value, json};
 
 use super::held::Held;
+use super::refusal::{Result, plain};
 use super::remote::{Auth, Remote};
 use crate::b64;
-use crate::error::{Error, Result, Words};
+use crate::error::{Error, Words};
+
+/// What an opening gives.
+pub(super) struct Opened {
+    pub(super) plaintext: Plaintext,
+    /// Seq of the `release.opened`.
+    pub(super) entry: u64,
+    /// Microseconds since 1970.
+    pub(super) ends: i64,
+}
 
 impl Held {
     /// Opens, checks everything that came against what was asked, and puts the secret together here.
-    pub(super) async fn open(&self, remote: &Remote, live: &Value) -> Result<(Plaintext, i64)> {
+    pub(super) async fn open(&self, remote: &Remote, live: &Value) -> Result<Opened> {
         let asked = live
             .get("statement")
             .and_then(Value::as_str)
@@ -25,12 +35,12 @@ impl Held {
         let release = match statement.kind {
             Kind::Request(r) if r.request == self.request => match r.purpose {
                 Purpose::Release(release) => release,
-                _ => return Err(wrong("the request is for something else")),
+                _ => return Err(wrong("the request is for something else").into()),
             },
-            _ => return Err(wrong("the request is another one")),
+            _ => return Err(wrong("the request is another one").into()),
         };
         if release.delivery_key != self.key.public().map_err(Error::internal)? {
-            return Err(wrong("the request names another terminal's key"));
+            return Err(wrong("the request names another terminal's key").into());
         }
         let got = remote
             .call(
@@ -48,7 +58,7 @@ impl Held {
         };
         let envelope = Envelope::parse(text("envelope").as_bytes()).map_err(wrong)?;
         if envelope.hash() != release.envelope {
-            return Err(wrong("the envelope is not the one that was approved"));
+            return Err(wrong("the envelope is not the one that was approved").into());
         }
         let leaf = self.opened(&got, statement.ledger, &release)?;
         let h = b64::decode(&text("h")).ok_or_else(|| wrong("h is missing"))?;
@@ -70,10 +80,14 @@ impl Held {
             )),
             other => wrong(other),
         })?;
-        Ok((
+        let number = |name: &str| got.get(name).and_then(Value::as_i64).unwrap_or_default();
+        let ends = number("ends");
+        self.see(&json!({ "state": "open", "ends": ends }));
+        Ok(Opened {
             plaintext,
-            got.get("ends").and_then(Value::as_i64).unwrap_or_default(),
-        ))
+            entry: u64::try_from(number("seq")).unwrap_or_default(),
+            ends,
+        })
     }
 
     /// The opening is in the ledger that the request was signed for, under a signed checkpoint, and opens what was asked
@@ -105,7 +119,7 @@ impl Held {
             {
                 Ok(entry.leaf)
             }
-            _ => Err(wrong("the ledger has another opening")),
+            _ => Err(wrong("the ledger has another opening").into()),
         }
     }
 
@@ -143,7 +157,7 @@ impl Held {
         if opened.is_none() {
             eprintln!(
                 "The share of {} is not good. It is left out; tell a custodian.",
-                text("name")
+                plain(&text("name"))
             );
         }
         opened

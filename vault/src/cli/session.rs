@@ -1,15 +1,16 @@
 //! A signed-in terminal.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::held::runtime_dir;
+use super::refusal::{Result, plain};
 use super::remote::{Auth, Remote};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::people::sessions::Token;
 
 /// Where a signed-in terminal keeps its session.
@@ -19,16 +20,16 @@ pub(super) fn session_file() -> Option<PathBuf> {
 
 /// The session of this terminal.
 pub(super) fn session() -> Result<Zeroizing<String>> {
-    let path = session_file().ok_or(Error::SignIn)?;
-    std::fs::read_to_string(path)
-        .map(|s| Zeroizing::new(s.trim().to_owned()))
-        .map_err(|_| {
-            Error::forbidden(
-                "Not done.",
-                "This terminal is not signed in.",
-                "Run `vitrine login` first.",
-            )
-        })
+    let kept = session_file().and_then(|path| std::fs::read_to_string(path).ok());
+    match kept {
+        Some(text) => Ok(Zeroizing::new(text.trim().to_owned())),
+        None => Err(Error::forbidden(
+            "Not done.",
+            "This terminal is not signed in.",
+            "Run `vitrine login` first.",
+        )
+        .into()),
+    }
 }
 
 /// Signs this terminal in through any browser.
@@ -41,14 +42,14 @@ pub(super) async fn login(remote: &Remote, as_json: bool) -> Result<()> {
             "Set it to a directory that only you can read.",
         )
     })?;
-    let about = remote
-        .call(reqwest::Method::GET, "/ledger", &Auth::None, None)
-        .await?;
-    let origin = about
-        .pointer("/origins/0")
-        .and_then(Value::as_str)
-        .unwrap_or(remote.url())
-        .to_owned();
+    // Before anybody touches a key for it.
+    let dir = path.parent().map(ToOwned::to_owned).unwrap_or_default();
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&dir)
+        .map_err(|e| cannot_keep(&dir, &e))?;
+    let origin = remote.origin().await?;
     let poll = Token::draw()?;
     let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
     let label: String =
@@ -64,25 +65,19 @@ pub(super) async fn login(remote: &Remote, as_json: bool) -> Result<()> {
             .call(reqwest::Method::GET, "/terminals", &Auth::Poll(&poll), None)
             .await?;
         if let Some(token) = got.get("token").and_then(Value::as_str) {
-            let dir = path.parent().map(ToOwned::to_owned).unwrap_or_default();
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&dir)
-                .map_err(Error::internal)?;
             let _ = std::fs::remove_file(&path);
-            let mut file = std::fs::OpenOptions::new()
+            std::fs::OpenOptions::new()
                 .write(true)
                 .create_new(true)
                 .mode(0o600)
                 .open(&path)
-                .map_err(Error::internal)?;
-            file.write_all(token.as_bytes()).map_err(Error::internal)?;
+                .and_then(|mut file| file.write_all(token.as_bytes()))
+                .map_err(|e| cannot_keep(&path, &e))?;
             let name = got.get("name").and_then(Value::as_str).unwrap_or_default();
             if as_json {
                 println!("{}", json!({ "name": name }))
             } else {
-                println!("Signed in as {name}, for 12 hours at most.")
+                println!("Signed in as {}, for 12 hours at most.", plain(name))
             }
             return Ok(());
         }
@@ -92,5 +87,14 @@ pub(super) async fn login(remote: &Remote, as_json: bool) -> Result<()> {
         "Not signed in.",
         "Nobody opened the link in five minutes.",
         "Run `vitrine login` again.",
-    ))
+    )
+    .into())
+}
+
+fn cannot_keep(path: &Path, e: &std::io::Error) -> Error {
+    Error::invalid(
+        "Not signed in.",
+        format!("The session cannot be kept in {}: {e}.", path.display()),
+        "Set $XDG_RUNTIME_DIR to a directory that only you can read, and that you can write.",
+    )
 }
