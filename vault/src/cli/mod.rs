@@ -77,8 +77,20 @@ enum Verb {
     },
     /// Brings the database's schema up to date.
     Migrate,
-    /// Looks at tokens, database, clock, disk, anchor, margins and service logins, and says what to do.
-    Doctor,
+    /// Looks at tokens, database, clock, disk, anchor, margins, drills and service logins, and says what to do.
+    #[command(after_help = "\
+Levels, in --json too (level of each finding; of all, the worst):
+  ok     well
+  note   to be known, such as SoftHSM; nothing needs doing
+  amber  works, but not for long, or not if one thing more fails: see to it soon
+  red    does not work, or is not safe: see to it now
+
+Exit codes: 0 up to amber, 1 red; with --strict 0 up to note, 1 amber or red.")]
+    Doctor {
+        /// Exit 1 for amber, too.
+        #[arg(long)]
+        strict: bool,
+    },
     /// Signs this terminal in, by a link that any browser can open.
     Login {
         #[command(flatten)]
@@ -274,10 +286,15 @@ fn say_refusal(refusal: &Refusal, as_json: bool) {
 }
 
 fn go(cli: Cli) -> Result<ExitCode> {
+    // Who serves has a log. The other verbs say what there is to say themselves.
+    let default = match cli.verb {
+        Verb::Serve { .. } => "warn,vault=info",
+        _ => "off",
+    };
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("VITRINE_LOG")
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,vault=info")),
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default)),
         )
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
@@ -289,7 +306,11 @@ fn go(cli: Cli) -> Result<ExitCode> {
     let config = Config::load(cli.config.as_deref())?;
     let on_the_node = matches!(
         cli.verb,
-        Verb::Init { .. } | Verb::Serve { .. } | Verb::Migrate | Verb::Doctor | Verb::Audit(_)
+        Verb::Init { .. }
+            | Verb::Serve { .. }
+            | Verb::Migrate
+            | Verb::Doctor { .. }
+            | Verb::Audit(_)
     );
     if on_the_node {
         with_softhsm(&config)?;
@@ -330,7 +351,7 @@ fn go(cli: Cli) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }),
-        Verb::Doctor => Ok(runtime.block_on(doctor::run(&config, json))?),
+        Verb::Doctor { strict } => Ok(runtime.block_on(doctor::run(&config, strict, json))?),
         Verb::Login { at } => at.reached(&runtime, async |remote| {
             session::login(remote, json).await?;
             Ok(ExitCode::SUCCESS)

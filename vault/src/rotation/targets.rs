@@ -41,7 +41,7 @@ pub struct Target {
 pub struct Draft {
     /// Id.
     target: TargetId,
-    credential: CredentialId,
+    pub(super) credential: CredentialId,
     connector: String,
     /// Where.
     pub address: String,

@@ -913,18 +913,26 @@ async fn the_doctor_names_what_is_not_well() {
             .as_array()
             .unwrap()
             .iter()
-            .filter(|f| f["well"] == false)
+            .filter(|f| f["level"] != "ok")
             .map(|f| {
                 assert!(!f["next"].as_str().unwrap().is_empty(), "{f}");
                 f["what"].as_str().unwrap().to_owned()
             })
             .collect();
-        assert_eq!(done.code, i32::from(!sick.is_empty()), "{body}");
+        assert_eq!(done.code, i32::from(body["level"] == "red"), "{body}");
+        assert!(done.err.is_empty(), "{}", done.err);
         sick.join("; ")
     };
-    let soft = "SoftHSM is no HSM: keys lie in files";
+    let soft = "SoftHSM is no HSM: keys lie in files; no drill was filed yet";
     assert_eq!(well(&app), soft);
+    assert_eq!(
+        ran(app.command(&["doctor"])).code,
+        0,
+        "a default set-up is well"
+    );
     clock_off(&mut app, "+3d");
+    assert_eq!(ran(app.command(&["doctor"])).code, 0, "amber");
+    assert_eq!(ran(app.command(&["doctor", "--strict"])).code, 1, "amber");
     assert!(
         well(&app).contains("the clock is more than a day"),
         "{}",
