@@ -125,7 +125,7 @@ pub(super) fn verify(
     if as_json {
         println!("{}", report.json());
     } else {
-        println!("{report}");
+        print!("{report}");
     }
     Ok(ExitCode::from(report.exit_code()))
 }

@@ -103,6 +103,10 @@ async fn look(config: &Config) -> Result<Vec<Finding>> {
                 "Where nothing was founded yet: `vitrine init`. Else put the tokens back, or mend [hsm] and its PIN files; nothing \
                  was opened or changed.",
             ));
+            findings.push(match crate::startup::database(config).await {
+                Ok(_) => well("database answers"),
+                Err(e) => found(Level::Red, said(&e), e.words().next),
+            });
             return Ok(findings);
         }
     };

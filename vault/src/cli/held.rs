@@ -364,8 +364,12 @@ pub(super) async fn look_after(remote: &Remote) {
     }
 }
 
+/// A relative one is none (XDG base directories): it would be wherever somebody happens to stand.
 pub(super) fn runtime_dir() -> Option<PathBuf> {
-    std::env::var_os("XDG_RUNTIME_DIR").map(|d| PathBuf::from(d).join("vitrine"))
+    std::env::var_os("XDG_RUNTIME_DIR")
+        .map(PathBuf::from)
+        .filter(|dir| dir.is_absolute())
+        .map(|dir| dir.join("vitrine"))
 }
 
 #[cfg(test)]

@@ -58,9 +58,13 @@ impl Remote {
 
     /// The address that people's keys are bound to: what a link begins with.
     pub(super) async fn origin(&self) -> Result<String> {
-        let about = self
+        let about = match self
             .call(reqwest::Method::GET, "/ledger", &Auth::None, None)
-            .await?;
+            .await
+        {
+            Err(e) if e.is_missing() => return Err(self.no_vitrine(404).into()),
+            about => about?,
+        };
         let origin = about.pointer("/origins/0").and_then(Value::as_str);
         Ok(origin.unwrap_or(self.url()).to_owned())
     }

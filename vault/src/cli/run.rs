@@ -212,12 +212,17 @@ async fn one(remote: &Remote, auth: &Auth<'_>, meant: &str) -> Result<String> {
         ((Some((_, id)), None), _) | (_, (Some((_, id)), None)) => Ok((*id).to_owned()),
         _ => {
             let names: Vec<&str> = list.iter().map(|(name, _)| *name).collect();
-            Err(Error::invalid(
-                "Not rotated.",
-                format!("{} credentials match: {}.", list.len(), names.join(", ")),
-                "Name exactly one.",
-            )
-            .into())
+            let (why, next) = if names.is_empty() {
+                let why = format!(
+                    "No credential has \u{201c}{}\u{201d} in its name.",
+                    plain(meant)
+                );
+                (why, "Look its name up on the pages, or give its id.")
+            } else {
+                let why = format!("{} credentials match: {}.", names.len(), names.join(", "));
+                (why, "Name exactly one, or give its id.")
+            };
+            Err(Error::invalid("Not rotated.", why, next).into())
         }
     }
 }

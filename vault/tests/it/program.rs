@@ -10,10 +10,11 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use drills::client::{Asking, By, Filed};
 use quorum::ids::RequestId;
-use quorum::statement::{Kind, Purpose, ReleasePurpose};
+use quorum::statement::{Kind, Purpose, ReleasePurpose, Role};
 use serde_json::{Value, json};
 
 use crate::app::{House, TestApp, Under};
+use crate::testbed::Postgres;
 
 const WHY: &str = "Primary refuses every login.";
 
@@ -557,4 +558,326 @@ async fn the_view_says_it_in_lines_and_outlives_a_restart() {
     assert_eq!(code, 1);
     assert!(err.contains("\n  Reference: "), "{err}");
     assert!(!err.contains("ERROR") && !err.contains("WARN"), "{err}");
+}
+
+/// A custodian's link, in a file.
+async fn invitation(house: &House, name: &str) -> PathBuf {
+    let invitation = house
+        .client
+        .invite(&house.custodian, name, &[Role::Custodian])
+        .await
+        .unwrap();
+    let path = house.app.dir.path().join(name);
+    let link = format!(
+        "{}/join#{}\n",
+        house.app.origin(),
+        invitation.expose().as_str()
+    );
+    std::fs::write(&path, link).unwrap();
+    path
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p10_a_drill_is_played_again_with_its_people_or_with_others() {
+    let pg = Postgres::target();
+    let house = House::furnished(Under::Sqlite).await;
+    let drill = async |args: &[&str]| {
+        let command = command(
+            &house.app,
+            &[&["--json", "drill", "break-glass"], args].concat(),
+        );
+        let (code, out, err) = Running::start(command, Stdio::null()).ended().await;
+        let told: Value =
+            serde_json::from_str(&out).unwrap_or_else(|e| panic!("no JSON ({e}): {out}{err}"));
+        (code, told)
+    };
+    let lines = |told: &Value| {
+        let steps = told["report"]["steps"].as_array().unwrap();
+        let lines: Vec<&str> = steps.iter().map(|s| s["line"].as_str().unwrap()).collect();
+        lines.join("\n")
+    };
+    let place = pg.address();
+    let target = ["--target", &place, "--account", "orders_admin"];
+    let conninfo = format!(
+        "host=127.0.0.1 port={} user=postgres dbname=orders",
+        pg.port
+    );
+    let people = house.app.dir.path().join("people");
+    let people = people.to_str().unwrap();
+
+    // What a first drill needs is said before anything is used up.
+    let first = invitation(&house, "Drill custodian").await;
+    let first = first.to_str().unwrap();
+    let (code, told) = drill(&["--people", people]).await;
+    assert_eq!(
+        (code, told["error"]["title"].as_str()),
+        (1, Some("Not played."))
+    );
+    assert!(
+        told["error"]["next"]
+            .as_str()
+            .unwrap()
+            .contains("--invitation-file"),
+        "{told}"
+    );
+    let with = [
+        &["--invitation-file", first, "--people", people][..],
+        &target,
+    ]
+    .concat();
+    let (code, told) = drill(&with).await;
+    assert!(
+        code == 1
+            && told["error"]["next"]
+                .as_str()
+                .unwrap()
+                .contains("--administrator"),
+        "{told}"
+    );
+
+    // The house has people of these names: these are others.
+    let (code, told) = drill(&[&with[..], &["--administrator", &conninfo]].concat()).await;
+    assert_eq!((code, &told["passed"]), (0, &json!(true)), "{told}");
+    assert!(told["filed"].as_u64().is_some(), "{told}");
+    let said = lines(&told);
+    assert!(
+        said.contains("Mara Lindqvist 2 joined") && said.contains("Drill: databases 2"),
+        "{said}"
+    );
+    use std::os::unix::fs::PermissionsExt;
+    assert_eq!(
+        std::fs::metadata(people).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+
+    // The same people, safe and account again: nobody invites, nobody administers.
+    for _ in 0..2 {
+        let (code, again) = drill(&[&["--people", people][..], &target].concat()).await;
+        assert_eq!(code, 0, "{again}");
+        for of in ["safe", "credential"] {
+            assert_eq!(again["report"][of], told["report"][of], "{of}");
+        }
+        let said = lines(&again);
+        assert!(
+            said.contains("Mara Lindqvist 2 on call") && said.contains("refused by the database"),
+            "{said}"
+        );
+    }
+
+    // Others may not take their account, and say whose it is; without it they play beside them.
+    let second = invitation(&house, "Second custodian").await;
+    let (code, told) = drill(
+        &[
+            &[
+                "--invitation-file",
+                second.to_str().unwrap(),
+                "--administrator",
+                &conninfo,
+            ][..],
+            &target,
+        ]
+        .concat(),
+    )
+    .await;
+    let failure = told["report"]["failure"].as_str().unwrap();
+    assert_eq!(code, 1);
+    assert!(
+        failure.contains("Drill: databases 2") && failure.contains("--people FILE"),
+        "{failure}"
+    );
+    assert!(
+        told["not_filed"].as_str().is_some() && told.get("filed").is_none(),
+        "{told}"
+    );
+    let third = invitation(&house, "Third custodian").await;
+    let (code, told) = drill(&["--invitation-file", third.to_str().unwrap()]).await;
+    assert_eq!(code, 0, "{told}");
+    assert!(lines(&told).contains("Mara Lindqvist 3 joined"), "{told}");
+
+    // Kept where others could read it, it is not read.
+    std::fs::set_permissions(people, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let (code, told) = drill(&["--people", people]).await;
+    assert!(
+        code == 1
+            && told["report"]["failure"]
+                .as_str()
+                .unwrap()
+                .contains("chmod 600"),
+        "{told}"
+    );
+    let (code, said) = house.app.verify();
+    assert_eq!(code, 0, "{said}");
+}
+
+/// Something that answers HTTP and is no Vitrine.
+fn other_service() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut stream = stream;
+            let _ = stream.read(&mut [0; 2048]);
+            let page = "<html>Welcome</html>";
+            let _ = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}",
+                page.len()
+            );
+        }
+    });
+    format!("http://127.0.0.1:{port}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_typed_wrong_is_told_with_what_to_do() {
+    let mut app = TestApp::found(Under::Sqlite);
+    app.serve().await;
+    let dir = app.dir.path();
+    std::fs::write(dir.join("wrong.toml"), "[server]\n\nlitsen = \"x\"\n").unwrap();
+    std::fs::write(dir.join("inv"), "no link\n").unwrap();
+    std::fs::write(dir.join("file"), "").unwrap();
+    std::fs::create_dir(dir.join("full")).unwrap();
+    std::fs::write(dir.join("full/x"), "").unwrap();
+    let ask = |url: &str| {
+        vec![
+            "break".to_owned(),
+            "x".into(),
+            "--why".into(),
+            WHY.into(),
+            "--url".into(),
+            url.into(),
+        ]
+    };
+    let args = |all: &[&str]| all.iter().map(|&a| a.to_owned()).collect::<Vec<_>>();
+    let api = format!("{}/api", app.origin());
+    let cases = [
+        (
+            args(&["--config", "wrong.toml", "doctor"]),
+            "wrong.toml, line 3: unknown field `litsen`",
+            &[][..],
+        ),
+        (
+            args(&["serve"]),
+            "unknown field `litsen`",
+            &[("VITRINE_SERVER_LITSEN", "x")][..],
+        ),
+        (
+            args(&["serve"]),
+            "cannot be listened on (address in use)",
+            &[],
+        ),
+        (
+            args(&["init"]),
+            "The data directory file/data cannot be made",
+            &[("VITRINE_DATA", "file/data")],
+        ),
+        (
+            ask(&other_service()),
+            "answers, but not as a Vitrine does (HTTP 200)",
+            &[],
+        ),
+        (
+            ask(&api),
+            "answers, but not as a Vitrine does (HTTP 404)",
+            &[],
+        ),
+        (ask("nonsense"), "nonsense is no address of a Vitrine", &[]),
+        (
+            ask("http://vitrine.example"),
+            "is plain HTTP, and not this machine",
+            &[],
+        ),
+        (
+            args(&["login"]),
+            "There is no $XDG_RUNTIME_DIR",
+            &[("XDG_RUNTIME_DIR", "")],
+        ),
+        (
+            args(&["login"]),
+            "There is no $XDG_RUNTIME_DIR",
+            &[("XDG_RUNTIME_DIR", "run")],
+        ),
+        (
+            args(&["login"]),
+            "cannot be kept in ",
+            &[("XDG_RUNTIME_DIR", "/proc/self")],
+        ),
+        (
+            args(&["checkin", "aaaa-aaaa"]),
+            "does not hold the key of AAAA-AAAA",
+            &[],
+        ),
+        (
+            args(&["drill", "break-glass", "--invitation-file", "inv"]),
+            "inv begins with no invitation",
+            &[],
+        ),
+        (
+            args(&["drill", "break-glass", "--invitation-file", "none"]),
+            "There is nothing to read in none",
+            &[],
+        ),
+        (
+            args(&["drill", "break-glass", "--people", "none"]),
+            "--invitation-file FILE",
+            &[],
+        ),
+        (
+            args(&[
+                "drill",
+                "break-glass",
+                "--invitation-file",
+                "inv",
+                "--evidence-out",
+                "full",
+            ]),
+            "full is not empty",
+            &[],
+        ),
+        (
+            args(&["audit", "export", "--out", "full"]),
+            "full is not an empty directory",
+            &[],
+        ),
+    ];
+    for (args, words, env) in cases {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let mut of = command(&app, &args);
+        of.envs(env.iter().copied());
+        let (code, out, err) = Running::start(of, Stdio::null()).ended().await;
+        assert_eq!((code, out.as_str()), (1, ""), "{args:?}: {err}");
+        assert!(err.contains(words), "{args:?}: {words} is not in {err}");
+        assert!(
+            err.lines().count() >= 3 && !err.contains("ERROR"),
+            "{args:?}: {err}"
+        );
+    }
+    let usage = [
+        (
+            &["drill", "break-glass", "--target", "127.0.0.1:5432/orders"][..],
+            "--account",
+        ),
+        (
+            &["drill", "break-glass", "--target", "orders"][..],
+            "host:port/database",
+        ),
+    ];
+    for (args, words) in usage {
+        let (code, _, err) = Running::start(command(&app, args), Stdio::null())
+            .ended()
+            .await;
+        assert_eq!(code, 2, "{args:?}: {err}");
+        assert!(err.contains(words), "{args:?}: {err}");
+    }
+    for (args, words) in [
+        (&["--help"][..], "Exit codes:"),
+        (&["doctor", "--help"][..], "amber"),
+        (&["exec", "--help"][..], "Exit codes:"),
+        (&["drill", "--help"][..], "--people FILE"),
+    ] {
+        let (code, out, _) = Running::start(command(&app, args), Stdio::null())
+            .ended()
+            .await;
+        assert!(code == 0 && out.contains(words), "{args:?}: {out}");
+    }
 }
