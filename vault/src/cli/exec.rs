@@ -40,6 +40,27 @@ pub(super) struct Telling {
 }
 
 impl Telling {
+    /// Refuses before anybody is asked where nothing can be written.
+    fn must_be_possible(&self) -> Result<()> {
+        let Some(path) = &self.report else {
+            return Ok(());
+        };
+        std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map(drop)
+            .map_err(|e| {
+                Error::invalid(
+                    "Not asked.",
+                    format!("The report cannot be written to {}: {e}.", path.display()),
+                    "Name another file, or an open descriptor as /dev/fd/4.",
+                )
+                .into()
+            })
+    }
+
     pub(super) fn tell(&self, told: &Value) -> std::io::Result<()> {
         match &self.report {
             Some(path) => write_report(path, told),
@@ -70,6 +91,7 @@ pub(super) async fn exec(remote: &Remote, running: Running<'_>) -> Result<ExitCo
         .split_first()
         .ok_or_else(|| Error::invalid("Not run.", "There is no command.", "Write it after --."))?;
     must_be_there(program)?;
+    telling.must_be_possible()?;
     say_why(&mut asking)?;
     let origin = remote.origin().await?;
     let held = Held::new(remote)?;

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use quorum::ids::RequestId;
 use quorum::secret::DeliveryKey;
+use quorum::statement::{Kind, Purpose, ReleasePurpose, Statement};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -33,6 +34,18 @@ pub(super) struct Asking {
     pub(super) ticket: Option<String>,
     /// Seconds.
     pub(super) seconds: u64,
+}
+
+/// What a live view says was asked to be opened.
+pub(super) fn release_of(live: &Value) -> Option<ReleasePurpose> {
+    let statement = live.get("statement")?.as_str()?;
+    match Statement::parse(statement.as_bytes()).ok()?.kind {
+        Kind::Request(request) => match request.purpose {
+            Purpose::Release(release) => Some(release),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// A request of this terminal.
@@ -76,11 +89,8 @@ impl Seen {
         let time = |name: &str| live.get(name).and_then(Value::as_i64);
         let state = live.get("state").and_then(Value::as_str);
         // A quorum that was reached just before `expires` may be used a while longer.
-        let within = live
-            .get("statement")
-            .and_then(Value::as_str)
-            .and_then(|s| serde_json::from_str::<Value>(s).ok())
-            .and_then(|s| s.pointer("/purpose/open_within_s")?.as_i64())
+        let within = release_of(live)
+            .and_then(|release| i64::try_from(release.open_within_s).ok())
             .and_then(|s| s.checked_mul(SECOND));
         let expires = match (state, time("open_until")) {
             (Some("waiting"), _) => {
@@ -374,11 +384,50 @@ pub(super) fn runtime_dir() -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use quorum::Hash;
+    use quorum::ids::{CredentialId, SafeId, UserId};
+    use quorum::statement::{Request, SealedAs, SecretKind};
+
     use super::*;
+
+    /// A request that may be opened for a quarter of an hour once it is signed.
+    fn statement() -> String {
+        let release = ReleasePurpose {
+            credential: CredentialId::from_uuid_bytes([1; 16]),
+            delivery_key: [2; 32],
+            duration_s: 300,
+            envelope: Hash([3; 32]),
+            epoch: 1,
+            open_within_s: 900,
+            sealed_as: SealedAs {
+                kind: SecretKind::Password,
+                name: "orders".into(),
+                target: None,
+            },
+            version: 1,
+        };
+        let request = Request {
+            expires: 100 * SECOND,
+            reason_commitment: Hash([4; 32]),
+            request: RequestId::from_uuid_bytes([5; 16]),
+            requester_name: "Mara Lindqvist".into(),
+            roster: Hash([6; 32]),
+            safe: SafeId::from_uuid_bytes([7; 16]),
+            ticket: None,
+            purpose: Purpose::Release(release),
+        };
+        let statement = Statement {
+            ledger: Hash([8; 32]),
+            nonce: [9; 32],
+            signer: Some(UserId::from_uuid_bytes([10; 16])),
+            kind: Kind::Request(Box::new(request)),
+        };
+        String::from_utf8_lossy(&statement.bytes()).into_owned()
+    }
 
     #[test]
     fn a_key_is_of_use_until_its_request_or_opening_ends() {
-        let statement = r#"{"purpose":{"open_within_s":900}}"#;
+        let statement = statement();
         let view = |state: &str, more: Value| {
             let mut live =
                 json!({ "state": state, "expires": 100 * SECOND, "statement": statement });

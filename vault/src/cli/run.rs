@@ -183,11 +183,20 @@ fn not_opened(held: &Held) -> Error {
 /// `vitrine checkin CODE`.
 pub(super) async fn check_in(remote: &Remote, code: &str, as_json: bool) -> Result<ExitCode> {
     let held = Held::resume(code)?;
-    held.check_in(remote).await?;
+    let done = held.check_in(remote).await?;
+    let rotates = held::release_of(&done).is_some_and(|release| release.sealed_as.target.is_some());
     if as_json {
-        println!("{}", json!({ "code": held.code(), "closed": true }))
-    } else {
+        println!(
+            "{}",
+            json!({ "request": held.request.to_string(), "code": held.code(), "closed": true, "rotates": rotates })
+        )
+    } else if rotates {
         println!("{} checked in. Its password is being changed.", held.code())
+    } else {
+        println!(
+            "{} checked in. It has no target that Vitrine could change it at: whoever saw it still has it.",
+            held.code()
+        )
     }
     Ok(ExitCode::SUCCESS)
 }

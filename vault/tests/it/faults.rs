@@ -854,8 +854,12 @@ fn a_wrong_usage_is_told_from_a_refusal() {
             "{args:?}: {words} is not in {}",
             done.err
         );
-        let done = ran(bare(dir, &[&["--json"], *args].concat()));
+        let mut done = ran(bare(dir, &[&["--json"], *args].concat()));
         assert_eq!(done.code, 1, "{args:?}");
+        if args[0] == "exec" {
+            assert!(done.out.is_empty(), "stdout is the command's: {}", done.out);
+            done.out = done.err.lines().last().unwrap_or_default().to_owned();
+        }
         let told = problem(&done).to_string();
         assert!(told.contains(words), "{args:?}: {words} is not in {told}");
     }

@@ -333,6 +333,19 @@ async fn p11_a_copied_secret_is_on_the_clipboard_alone_and_cleared() {
         (&told["copied"], &told["code"]),
         (&json!(true), &json!(filed.code))
     );
+    // Given back, it says what becomes of it: nothing changes this one.
+    let back = Running::start(
+        desk.command(&["--json", "checkin", &filed.code]),
+        Stdio::null(),
+    );
+    let (code, out, err) = back.ended().await;
+    assert_eq!(code, 0, "{err}");
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (&told["closed"], &told["rotates"]),
+        (&json!(true), &json!(false))
+    );
+    assert_eq!(desk.kept(), Vec::<String>::new());
 }
 
 /// The last line on stderr.
@@ -401,6 +414,15 @@ async fn exec_tells_how_it_went_and_leaves_stdout_to_its_command() {
     let (code, out, err) = at.ended().await;
     assert_eq!((code, out.as_str()), (1, ""), "{err}");
     assert_eq!(told(&err)["error"]["type"], "invalid");
+    let nowhere = ["--report", "/no/such/folder/x", "--", "true"];
+    let (code, _, err) = Running::start(desk.asking("exec", &nowhere), Stdio::null())
+        .ended()
+        .await;
+    assert_eq!(code, 1, "{err}");
+    assert!(
+        err.contains("/no/such/folder/x") && !err.contains("/break/link"),
+        "{err}"
+    );
 
     // Given back on the page meanwhile: the check-in is refused, and said so.
     let wait = "until test -e given-back; do sleep 0.1; done";
@@ -438,6 +460,13 @@ async fn a_key_is_wiped_with_what_it_was_for() {
     let filed = desk.file(&at).await;
     at.says("0 of 2 have signed").await;
     assert_eq!(desk.kept(), [filed.code.as_str()]);
+    // It may be signed in the last moment, and opened for a quarter of an hour from then.
+    let file = desk.run_dir().join("vitrine").join(&filed.code);
+    let kept: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(
+        kept["seen"]["expires"],
+        json!(filed.asked.expires + 900_000_000)
+    );
     desk.house
         .client
         .withdraw(desk.house.engineer.by(), filed.request)
@@ -768,8 +797,8 @@ async fn what_is_typed_wrong_is_told_with_what_to_do() {
         ),
         (
             args(&["init"]),
-            "The data directory file/data cannot be made",
-            &[("VITRINE_DATA", "file/data")],
+            "The data directory /proc/nope cannot be made",
+            &[("VITRINE_DATA", "/proc/nope")],
         ),
         (
             ask(&other_service()),
