@@ -65,7 +65,7 @@ set +e
 password=$("$VITRINE" drill break-glass --url "$origin" --invitation-file "$pg/invitation" --founded "$(cat founded)" \
   --target "127.0.0.1:$port/orders" --account "$ACCOUNT" --pin "$pin" \
   --administrator "host=127.0.0.1 port=$port user=dba dbname=orders sslmode=require" --administrator-password-file "$pg/dba.password" \
-  --report drill.json --dead-to /dev/fd/3 3>&1 1>&4)
+  --report drill.json --dead-to /dev/fd/3 --since "$(awk -v s="$start" -v n="$EPOCHREALTIME" 'BEGIN { print n - s }')" 3>&1 1>&4)
 drilled=$?
 set -e
 [ "$drilled" = 0 ] || { tail -n 20 vitrine.log >&2; fail "the drill ended with $drilled"; }

@@ -12,8 +12,9 @@
 //! Every challenge is computed from a statement made here. What the server shows is believed only as far as it is proved: under a checkpoint
 //! of the ledger that was trusted on first use (or named in [`scenario::Options::founded`]), which extends what that person has seen.
 //!
-//! Not trusted: a drill's people hold their keys in memory, so whoever watches this process opens what its safe keeps. That is why
-//! such keys serve on drill safes alone. Nothing is written but a report and, where asked for, an export; an opened
+//! Not trusted: a drill's people hold their keys in memory, and in a file where somebody asks to play on with them
+//! ([`scenario::Options::people`]), so whoever watches this process or reads that file opens what its safe keeps. That is why
+//! such keys serve on drill safes alone. Else nothing is written but a report and, where asked for, an export; an opened
 //! value goes to `psql` in its environment and is wiped with the drill.
 //!
 //! # Invariants

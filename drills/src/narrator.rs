@@ -9,13 +9,13 @@ pub trait Narrator: Send {
     fn say(&mut self, at: Duration, line: &str);
 }
 
-/// Prints `  0.84 s  Adaeze Obi signed (1 of 2)`, a line a step.
-pub struct Terminal<W: Write + Send>(pub W);
+/// Prints `  0.84 s  Adaeze Obi signed (1 of 2)`, a line a step. The times go on from those of a story around it.
+pub struct Terminal<W: Write + Send>(pub W, pub Duration);
 
 impl<W: Write + Send> Narrator for Terminal<W> {
     fn say(&mut self, at: Duration, line: &str) {
         // A closed pipe stops the telling, not the drill.
-        let _ = writeln!(self.0, "{:>7.2} s  {line}", at.as_secs_f64());
+        let _ = writeln!(self.0, "{:>7.2} s  {line}", (self.1 + at).as_secs_f64());
         let _ = self.0.flush();
     }
 }
@@ -36,8 +36,10 @@ mod tests {
     #[test]
     fn a_line_begins_with_its_time() {
         let mut out = Vec::new();
-        Terminal(&mut out).say(Duration::from_millis(842), "Adaeze Obi signed (1 of 2)");
-        Terminal(&mut out).say(Duration::from_millis(12_300), "done");
+        let mut terminal = Terminal(&mut out, Duration::ZERO);
+        terminal.say(Duration::from_millis(842), "Adaeze Obi signed (1 of 2)");
+        let mut later = Terminal(&mut out, Duration::from_secs(10));
+        later.say(Duration::from_millis(2_300), "done");
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "   0.84 s  Adaeze Obi signed (1 of 2)\n  12.30 s  done\n"

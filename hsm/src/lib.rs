@@ -86,6 +86,6 @@ mod token;
 
 pub use error::{HsmError, OpenError};
 pub use keys::{Key, KeyFault, KeyId, KeyKind, NotAKeyId};
-pub use secret::{Pin, PinError, Unwrapped};
+pub use secret::{Pin, PinError, Random, Unwrapped};
 pub use spec::{Health, Select, State, TokenSpec};
 pub use token::{LONGEST, Token};

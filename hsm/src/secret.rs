@@ -130,6 +130,16 @@ impl fmt::Display for PinError {
 
 impl std::error::Error for PinError {}
 
+/// What [`crate::Token::random`] drew: a key to be, often. Wiped on drop; can't be printed, copied or compared.
+pub struct Random(pub(crate) Zeroizing<Vec<u8>>);
+
+impl Random {
+    /// The drawn bytes.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// What [`crate::Token::unwrap`] opened. Wiped on drop; can't be printed, copied or compared.
 pub struct Unwrapped(pub(crate) Zeroizing<Vec<u8>>);
 

@@ -12,7 +12,7 @@ use crate::keys::{self, Key, KeyFault, KeyId, KeyKind, LONGEST_LABEL};
 use crate::ops;
 use crate::pool::Shared;
 use crate::seat::{Place, Seat, Trouble};
-use crate::secret::{Pin, Unwrapped};
+use crate::secret::{Pin, Random, Unwrapped};
 use crate::spec::{Health, TokenSpec};
 use crate::table::Witness;
 
@@ -228,14 +228,15 @@ impl Token {
     ///
     /// # Errors
     /// See [`HsmError`].
-    pub fn random(&self, n: usize) -> Result<Zeroizing<Vec<u8>>, HsmError> {
+    pub fn random(&self, n: usize) -> Result<Random, HsmError> {
         const MOST: usize = 4096;
         if n > MOST {
             return Err(HsmError::Input("at most 4096 random bytes at once"));
         }
         self.shared.call(move |seat, until| {
             seat.with(until, |place| {
-                Ok(Zeroizing::new(place.session.generate_random_vec(n as u32)?))
+                let drawn = place.session.generate_random_vec(n as u32)?;
+                Ok(Random(Zeroizing::new(drawn)))
             })
             .map_err(answer)
         })

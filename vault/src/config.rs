@@ -196,16 +196,41 @@ impl Config {
             })?,
             None => String::new(),
         };
-        Config::parse(&text, std::env::vars())
+        Config::parse_named(file, &text, std::env::vars())
     }
 
     /// Parses `text` and lays `VITRINE_SECTION_KEY` variables over it.
     pub fn parse(text: &str, vars: impl Iterator<Item = (String, String)>) -> Result<Config> {
+        Config::parse_named(None, text, vars)
+    }
+
+    fn parse_named(
+        file: Option<&Path>,
+        text: &str,
+        vars: impl Iterator<Item = (String, String)>,
+    ) -> Result<Config> {
+        // By itself first: then it is known whether the file is wrong, and where.
+        if let Err(e) = toml::from_str::<Config>(text) {
+            let line = e.span().and_then(|span| {
+                let before = text.get(..span.start)?;
+                Some(before.matches('\n').count() + 1)
+            });
+            let name = file.map_or_else(|| "the file".into(), |f| f.display().to_string());
+            let place = line.map_or_else(|| name.clone(), |line| format!("{name}, line {line}"));
+            return Err(Error::invalid(
+                "Not started.",
+                format!("The configuration is not valid: {place}: {}.", e.message()),
+                "Mend it there; README lists every key.",
+            ));
+        }
         let wrong = |e: toml::de::Error| {
             Error::invalid(
                 "Not started.",
-                format!("The configuration is not valid: {}.", e.message()),
-                "Mend the line it names; README lists every key.",
+                format!(
+                    "A VITRINE_SECTION_KEY variable is not valid: {}.",
+                    e.message()
+                ),
+                "Mend or unset it (`env | grep VITRINE_`); README lists every key.",
             )
         };
         let mut table: toml::Table = toml::from_str(text).map_err(wrong)?;
@@ -302,6 +327,13 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_refused() {
-        assert!(Config::parse("[server]\nlitsen = \"x\"\n", std::iter::empty()).is_err());
+        let text = "# ours\n[server]\nlitsen = \"x\"\n";
+        let wrong = Config::parse(text, std::iter::empty()).err().unwrap();
+        let why = wrong.words().why;
+        assert!(why.contains("line 3") && why.contains("litsen"), "{why}");
+        let vars = [("VITRINE_SERVER_LITSEN".to_owned(), "x".to_owned())];
+        let wrong = Config::parse("", vars.into_iter()).err().unwrap();
+        let why = wrong.words().why;
+        assert!(why.contains("variable") && why.contains("litsen"), "{why}");
     }
 }

@@ -11,8 +11,7 @@ use audit::checkpoint::VerifierKey;
 use hsm::{HsmError, KeyKind, Select, State, Token, TokenSpec, softhsm};
 use quorum::Hash;
 use quorum::ids::KeyId;
-use quorum::secret::{HalfH, custody_aad};
-use zeroize::Zeroizing;
+use quorum::secret::{HalfH, Plaintext, custody_aad};
 
 use crate::config::{Config, TokenAt};
 use crate::error::{Error, Result, Words};
@@ -305,26 +304,29 @@ impl Keys {
     }
 
     /// Wraps a connector's own login by the service token.
-    pub async fn wrap_login(&self, aad: &[u8], login: Zeroizing<Vec<u8>>) -> Result<Vec<u8>> {
+    pub async fn wrap_login(&self, aad: &[u8], login: Plaintext) -> Result<Vec<u8>> {
         let (tokens, aad) = (self.tokens.clone(), aad.to_vec());
         blocking(move || {
             let named = &tokens.service;
             let key = labelled(&named.token, SERVICE)
                 .ok_or_else(|| not_started("the service token has no key"))?;
-            named.token.wrap(&key, &aad, &login).map_err(|e| down(&e))
+            named
+                .token
+                .wrap(&key, &aad, login.expose())
+                .map_err(|e| down(&e))
         })
         .await
     }
 
     /// Unwraps a connector's own login.
-    pub async fn unwrap_login(&self, aad: &[u8], wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    pub async fn unwrap_login(&self, aad: &[u8], wrapped: &[u8]) -> Result<Plaintext> {
         let (tokens, aad, wrapped) = (self.tokens.clone(), aad.to_vec(), wrapped.to_vec());
         blocking(move || {
             let named = &tokens.service;
             let key = labelled(&named.token, SERVICE)
                 .ok_or_else(|| not_started("the service token has no key"))?;
             match named.token.unwrap(&key, &aad, &wrapped) {
-                Ok(bytes) => Ok(Zeroizing::new(bytes.expose().to_vec())),
+                Ok(bytes) => Ok(Plaintext::new(bytes.expose().to_vec())),
                 Err(HsmError::Tampered) => Err(tampered()),
                 Err(e) => Err(down(&e)),
             }

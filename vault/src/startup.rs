@@ -65,8 +65,17 @@ pub async fn found(
         return Err(there_is_one());
     }
     std::fs::create_dir_all(&config.data)
-        .map_err(|e| Error::NoEntry(format!("{}: {e}", config.data.display())))?;
-    private(&config.data)?;
+        .and_then(|()| private(&config.data))
+        .map_err(|e| {
+            Error::invalid(
+                "Not founded.",
+                format!(
+                    "The data directory {} cannot be made, or made private: {e}.",
+                    config.data.display()
+                ),
+                "Name one that this user may write: `data` in the configuration, or VITRINE_DATA.",
+            )
+        })?;
     keys::provision(config)?;
     let keys = Keys::open(config)?;
     let made = keys.found()?;
@@ -233,10 +242,9 @@ fn parse_origin(text: &str) -> Result<(String, String)> {
     Ok((url.origin().ascii_serialization(), host))
 }
 
-fn private(dir: &Path) -> Result<()> {
+fn private(dir: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))
-        .map_err(|e| Error::NoEntry(e.to_string()))
 }
 
 /// Brings the database's schema up to date.

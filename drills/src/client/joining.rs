@@ -9,7 +9,6 @@ use quorum::secret::{
 use quorum::statement::{Enrol, Kind, Statement};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
 use super::people::{Held, Invitation, Person, nonce, pre};
 use super::wire::{self, b64, from_b64};
@@ -355,7 +354,7 @@ impl Client {
                 members.insert("invitation".into(), json!(invitation.expose().as_str()));
             }
             if let Some(opened) = &enrolled.opened {
-                members.insert("box".into(), json!(b64(opened)));
+                members.insert("box".into(), json!(b64(opened.expose())));
             }
         }
         body
@@ -365,7 +364,7 @@ impl Client {
 struct Enrolled {
     authenticator: AuthenticatorId,
     signed: Signed,
-    opened: Option<Zeroizing<Vec<u8>>>,
+    opened: Option<enrol_box::Opened>,
 }
 
 fn software_of(body: &Value) -> bool {

@@ -5,9 +5,11 @@
 //! tests of who notices.
 //!
 //! Trusted by nobody: a service takes it for a *software* key unless its trust list names the maker. It holds
-//! its private key and PRF secrets in memory, and they end with it.
+//! its private key and PRF secrets in memory, and they end with it, unless somebody asks for them by
+//! [`SoftwareKey::danger_kept`].
 
 mod cbor;
+mod kept;
 mod maker;
 #[cfg(test)]
 mod tests;
@@ -28,6 +30,7 @@ use quorum::secret::PrfOutput;
 use quorum::statement::Challenge;
 use zeroize::Zeroizing;
 
+pub use kept::KeptKey;
 pub use maker::Maker;
 
 /// Why a key did not answer.
@@ -39,6 +42,8 @@ pub enum KeyError {
     NoCredential,
     /// It holds one already.
     Occupied,
+    /// What was kept of it is no key.
+    Unreadable,
 }
 
 impl fmt::Display for KeyError {
@@ -47,6 +52,7 @@ impl fmt::Display for KeyError {
             Self::Crypto => "the cryptographic library failed without reason",
             Self::NoCredential => "the key holds no credential for this relying party",
             Self::Occupied => "the key holds a credential already",
+            Self::Unreadable => "what was kept of the key cannot be read",
         })
     }
 }

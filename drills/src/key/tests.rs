@@ -49,6 +49,20 @@ fn a_touch_verifies_and_the_counter_rises() {
 }
 
 #[test]
+fn a_kept_key_is_the_same_and_counts_on() {
+    let key = registered();
+    let kept = serde_json::to_string(&key.danger_kept().unwrap()).unwrap();
+    let kept = serde_json::from_str(&kept).unwrap();
+    let again = SoftwareKey::danger_from_kept(&kept, &maker()).unwrap();
+    assert_eq!(again.credential_id(), key.credential_id());
+    assert_eq!(again.user_handle(), Some(HANDLE));
+    assert_eq!(again.prf(b"salt"), key.prf(b"salt"));
+    let later = key.get(&challenge(), ORIGIN, RP_ID).unwrap();
+    let touched = again.get(&challenge(), ORIGIN, RP_ID).unwrap();
+    assert!(verify(&key, &touched).unwrap() > verify(&key, &later).unwrap());
+}
+
+#[test]
 fn each_switch_breaks_its_own_rule() {
     type Switch = fn(&mut Tweaks);
     let cases: [(Switch, AssertionError); 10] = [

@@ -1,5 +1,6 @@
 //! `break-glass`: from the first invitation to a password that is proved dead, on real parts.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use quorum::statement::{Pin, Role, SecretKind, TargetPurpose};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::kept;
 use crate::client::{
     self, Client, Credential, Invitation, NewSafe, Opened, Person, Release, ReleaseAsk, Safe,
     Version,
@@ -25,18 +27,22 @@ const NAME: &str = "break-glass";
 /// The model that drill keys carry. On nobody's trust list.
 const MODEL: [u8; 16] = *b"vitrine drillkey";
 const NEEDED: u64 = 2;
+/// What is kept where there is no target.
+const REHEARSED: &str = "Rehearsal password";
 
 /// What to rehearse with.
 pub struct Options {
     /// Where Vitrine is.
     pub url: String,
-    /// A custodian's invitation: the founding one, or the link that it came in. Used up.
-    pub invitation: Zeroizing<String>,
+    /// A custodian's invitation: the founding one, or the link that it came in. Used up. Needs none where people are kept.
+    pub invitation: Option<Zeroizing<String>>,
+    /// Where the people of a drill are kept, keys and all, to play on with: read where there is such a file, and written.
+    pub people: Option<PathBuf>,
     /// The founding fingerprint, where it is known from elsewhere.
     pub founded: Option<Hash>,
     /// The database whose password is kept. Without one a value is generated and only the release is rehearsed.
     pub target: Option<TargetAt>,
-    /// Who plays. Names are taken for ever, so a ledger sees each cast once.
+    /// Who plays. Names are taken for ever: a further cast of a ledger is numbered, and so is its safe.
     pub names: Names,
     /// The safe's name.
     pub safe: String,
@@ -52,10 +58,11 @@ pub struct Options {
 impl Options {
     /// The usual cast at this Vitrine.
     #[must_use]
-    pub fn new(url: &str, invitation: &str) -> Self {
+    pub fn new(url: &str) -> Self {
         Self {
             url: url.to_owned(),
-            invitation: Zeroizing::new(invitation.to_owned()),
+            invitation: None,
+            people: None,
             founded: None,
             target: None,
             names: Names::default(),
@@ -75,8 +82,8 @@ pub struct TargetAt {
     pub account: String,
     /// How the server is known again.
     pub pin: Pin,
-    /// Who may run the SQL that lets Vitrine in.
-    pub administrator: Administrator,
+    /// Who may run the SQL that lets Vitrine in; needed until the account is bound.
+    pub administrator: Option<Administrator>,
     /// The `psql` program.
     pub psql: PathBuf,
 }
@@ -103,6 +110,27 @@ impl Default for Names {
             engineer: "Mara Lindqvist".into(),
             approvers: ["Adaeze Obi", "Jun Takahashi", "Tomasz Wren"].map(str::to_owned),
         }
+    }
+}
+
+impl Names {
+    fn all(&self) -> impl Iterator<Item = &String> {
+        self.approvers.iter().chain([&self.engineer])
+    }
+
+    /// The same people for the `nth` time.
+    fn numbered(&self, nth: u32) -> Self {
+        Self {
+            engineer: numbered(&self.engineer, nth),
+            approvers: self.approvers.each_ref().map(|name| numbered(name, nth)),
+        }
+    }
+}
+
+fn numbered(name: &str, nth: u32) -> String {
+    match nth {
+        0 | 1 => name.to_owned(),
+        nth => format!("{name} {nth}"),
     }
 }
 
@@ -147,7 +175,12 @@ pub async fn break_glass(options: Options, narrator: &mut dyn Narrator) -> Playe
             };
         }
     };
-    let outcome = play(&client, &options, &safe, &mut cast, &mut story).await;
+    let mut outcome = play(&client, &options, &safe, &mut cast, &mut story).await;
+    if let Some(path) = &options.people
+        && let Err(why) = kept::keep(path, client.ledger(), safe.safe, &cast)
+    {
+        outcome = outcome.and(failed(why));
+    }
     let report = story.end(outcome.err().map(|Failure(why)| why));
     let filed = client
         .file_drill(&cast.custodian, safe.safe, report.passed(), report.sha256())
@@ -159,9 +192,81 @@ pub async fn break_glass(options: Options, narrator: &mut dyn Narrator) -> Playe
 /// People with keys, and a safe of their own.
 async fn stage(options: &Options, story: &mut Story<'_>) -> Result<(Client, Cast, Safe), Failure> {
     let client = connect(options, story).await?;
-    let mut cast = gather(&client, options, story).await?;
-    let safe = found(&client, options, &mut cast, story).await?;
+    if let Some(path) = options.people.as_deref().filter(|p| kept::are_kept(p)) {
+        let (cast, safe) = again(&client, path, story).await?;
+        unbound_elsewhere(&client, options, &cast.custodian, Some(&safe)).await?;
+        return Ok((client, cast, safe));
+    }
+    let (mut cast, nth) = gather(&client, options, story).await?;
+    let safe = found(&client, options, nth, &mut cast, story).await?;
+    if let Some(path) = &options.people {
+        // Before it goes on: what is bound from here on is bound to their safe.
+        kept::keep(path, client.ledger(), safe.safe, &cast).map_err(Failure)?;
+        let path = path.display();
+        story.tell(format!(
+            "The people are kept in {path}, keys and all, for the next drill"
+        ));
+    }
     Ok((client, cast, safe))
+}
+
+/// The people of an earlier drill, signed in, and their safe.
+async fn again(
+    client: &Client,
+    path: &Path,
+    story: &mut Story<'_>,
+) -> Result<(Cast, Safe), Failure> {
+    let maker = Maker::new("Vitrine drills", MODEL)?;
+    let (mut cast, safe) = kept::people(path, client.ledger(), &maker).map_err(Failure)?;
+    let people = [&mut cast.custodian, &mut cast.engineer];
+    for person in people.into_iter().chain(&mut cast.approvers) {
+        client.login(person, 0).await?;
+    }
+    let names: Vec<&str> = cast.approvers.iter().map(|p| p.name.as_str()).collect();
+    story.tell(format!(
+        "{} signed in, {} on call, and {} who approve: the people of an earlier drill",
+        cast.custodian.name,
+        cast.engineer.name,
+        names.join(", ")
+    ));
+    let safe = client.safe(&cast.custodian, safe).await?;
+    if !safe.drill || safe.m != NEEDED {
+        return failed("their safe is not the one that was founded for drills");
+    }
+    story.report.safe = Some(safe.safe.to_string());
+    story.tell(format!(
+        "Safe \u{201c}{}\u{201d}, {NEEDED} of {}, for drills for ever",
+        safe.name, safe.n
+    ));
+    Ok((cast, safe))
+}
+
+/// The account is bound to no other safe: only that one's approvers could let it go.
+async fn unbound_elsewhere(
+    client: &Client,
+    options: &Options,
+    custodian: &Person,
+    ours: Option<&Safe>,
+) -> Result<(), Failure> {
+    let Some(target) = &options.target else {
+        return Ok(());
+    };
+    for safe in client.safes(custodian).await? {
+        let other = ours.is_none_or(|ours| ours.safe != safe.safe);
+        if let Some(bound) = safe.credentials.iter().find(|c| target.is_of(c))
+            && other
+        {
+            return failed(format!(
+                "{} at {} is bound to \u{201c}{}\u{201d} in the safe \u{201c}{}\u{201d} already, and an account has one safe. Where a drill \
+                 kept its people (--people FILE), play on with them; else name another account",
+                target.account,
+                target.server(),
+                bound.name,
+                safe.name
+            ));
+        }
+    }
+    Ok(())
 }
 
 async fn play(
@@ -171,13 +276,30 @@ async fn play(
     cast: &mut Cast,
     story: &mut Story<'_>,
 ) -> Result<(), Failure> {
-    let credential = add(client, options, safe, cast, story).await?;
-    let version = match &options.target {
-        Some(target) => {
-            bind(client, target, safe, &credential, cast, story).await?;
-            first_rotation(client, options, &credential, cast, story).await?
+    let credential = match there_already(options, safe) {
+        Some(credential) => {
+            story.report.credential = Some(credential.credential.to_string());
+            story.tell(format!(
+                "Credential \u{201c}{}\u{201d} is there already",
+                credential.name
+            ));
+            credential.clone()
         }
-        None => generated(client, &credential, cast, story).await?,
+        None => add(client, options, safe, cast, story).await?,
+    };
+    let bound = options
+        .target
+        .as_ref()
+        .is_some_and(|t| t.is_of(&credential));
+    if let Some(target) = &options.target
+        && !bound
+    {
+        bind(client, target, safe, &credential, cast, story).await?;
+    }
+    let version = match (credential.current(), &options.target) {
+        (Some(version), _) => version.clone(),
+        (None, Some(_)) => first_rotation(client, options, &credential, cast, story).await?,
+        (None, None) => generated(client, &credential, cast, story).await?,
     };
     let credential = client
         .credential(&cast.custodian, credential.credential)
@@ -202,10 +324,39 @@ async fn play(
     ledger_says(client, options, &credential, version, cast, story).await
 }
 
-struct Cast {
-    custodian: Person,
-    engineer: Person,
-    approvers: Vec<Person>,
+pub(super) struct Cast {
+    pub(super) custodian: Person,
+    pub(super) engineer: Person,
+    pub(super) approvers: Vec<Person>,
+}
+
+impl TargetAt {
+    /// Where the server is, whichever of its databases is named.
+    fn server(&self) -> String {
+        let address = self.address.to_string();
+        server(&address).to_owned()
+    }
+
+    /// `credential` is bound to this account.
+    fn is_of(&self, credential: &Credential) -> bool {
+        credential.target.as_ref().is_some_and(|t| {
+            t.live && t.account == self.account && server(&t.address) == self.server()
+        })
+    }
+}
+
+fn server(address: &str) -> &str {
+    address
+        .rsplit_once('/')
+        .map_or(address, |(server, _)| server)
+}
+
+/// What an earlier drill of these people left to play on with.
+fn there_already<'a>(options: &Options, safe: &'a Safe) -> Option<&'a Credential> {
+    safe.credentials.iter().find(|c| match &options.target {
+        Some(target) => target.is_of(c),
+        None => c.target.is_none() && c.name == REHEARSED,
+    })
 }
 
 async fn connect(options: &Options, story: &mut Story<'_>) -> Result<Client, Failure> {
@@ -226,26 +377,25 @@ async fn gather(
     client: &Client,
     options: &Options,
     story: &mut Story<'_>,
-) -> Result<Cast, Failure> {
+) -> Result<(Cast, u32), Failure> {
     let maker = Maker::new("Vitrine drills", MODEL)?;
     let key = || SoftwareKey::new(&maker);
-    let invitation = Invitation::parse(&options.invitation)?;
+    let Some(invitation) = &options.invitation else {
+        return failed("a first drill needs a custodian's invitation");
+    };
+    let invitation = Invitation::parse(invitation)?;
     let custodian = client.join(invitation, key()?).await?;
     let name = &custodian.name;
     story.tell(format!(
         "{name} joined by invitation, custodian, with a software key"
     ));
-    let engineer = invited(
-        client,
-        &custodian,
-        &options.names.engineer,
-        Role::Requester,
-        key()?,
-    )
-    .await?;
+    unbound_elsewhere(client, options, &custodian, None).await?;
+    let nth = nth(client, options, &custodian).await?;
+    let names = options.names.numbered(nth);
+    let engineer = invited(client, &custodian, &names.engineer, Role::Requester, key()?).await?;
     story.tell(format!("{} joined, on call", engineer.name));
     let mut approvers = Vec::new();
-    for name in &options.names.approvers {
+    for name in &names.approvers {
         let mut person = invited(client, &custodian, name, Role::Approver, key()?).await?;
         let mut keys = "one key";
         if approvers.is_empty() {
@@ -255,11 +405,35 @@ async fn gather(
         story.tell(format!("{name} joined, approver, with {keys}"));
         approvers.push(person);
     }
-    Ok(Cast {
+    let cast = Cast {
         custodian,
         engineer,
         approvers,
-    })
+    };
+    Ok((cast, nth))
+}
+
+/// The how-many-eth cast of this ledger they are: the first number whose names are free.
+async fn nth(client: &Client, options: &Options, custodian: &Person) -> Result<u32, Failure> {
+    let folded = |name: &str| name.to_lowercase();
+    let mut taken: HashSet<String> = HashSet::new();
+    for person in client.people(custodian).await? {
+        taken.insert(folded(&person.name));
+    }
+    let safes: HashSet<String> = client
+        .safes(custodian)
+        .await?
+        .iter()
+        .map(|safe| folded(&safe.name))
+        .collect();
+    let free = |nth: &u32| {
+        let names = options.names.numbered(*nth);
+        let safe = numbered(&options.safe, *nth);
+        names.all().all(|name| !taken.contains(&folded(name))) && !safes.contains(&folded(&safe))
+    };
+    (1..10_000)
+        .find(free)
+        .ok_or_else(|| Failure("every name is taken".into()))
 }
 
 async fn invited(
@@ -279,11 +453,12 @@ async fn invited(
 async fn found(
     client: &Client,
     options: &Options,
+    nth: u32,
     cast: &mut Cast,
     story: &mut Story<'_>,
 ) -> Result<Safe, Failure> {
     let total = u64::try_from(cast.approvers.len()).unwrap_or(u64::MAX);
-    let new = NewSafe::drill(&options.safe, NEEDED, total);
+    let new = NewSafe::drill(&numbered(&options.safe, nth), NEEDED, total);
     let named: Vec<&Person> = cast.approvers.iter().collect();
     let roster = new.roster(1, &named);
     let filed = client
@@ -317,7 +492,7 @@ async fn add(
 ) -> Result<Credential, Failure> {
     let name = match &options.target {
         Some(target) => format!("{} at {}", target.account, target.address),
-        None => "Rehearsal password".into(),
+        None => REHEARSED.into(),
     };
     let credential = client
         .add_credential(&cast.custodian, safe.safe, &name, SecretKind::Password)
@@ -337,6 +512,12 @@ async fn bind(
     cast: &mut Cast,
     story: &mut Story<'_>,
 ) -> Result<(), Failure> {
+    let Some(administrator) = &target.administrator else {
+        return failed(format!(
+            "{} at {} is not bound yet: the database's administrator (--administrator) lets Vitrine in",
+            target.account, target.address
+        ));
+    };
     let address = target.address.to_string();
     let draft = client
         .draft_target(
@@ -351,9 +532,8 @@ async fn bind(
         "Target drafted; Vitrine printed {} lines of SQL, a SCRAM verifier in them and no password",
         draft.sql.lines().count()
     ));
-    let administrator = Psql::connection(target.psql.clone(), &target.administrator.conninfo);
-    let password = target.administrator.password.as_deref();
-    match administrator
+    let password = administrator.password.as_deref();
+    match Psql::connection(target.psql.clone(), &administrator.conninfo)
         .run(password.map(String::as_str), &draft.sql)
         .await
     {

@@ -41,6 +41,17 @@ pub(super) fn seal_with(
     hpke_box::seal(share_key, &info(ledger, user), b"", content, rng)
 }
 
+/// What was in a box. Wiped on drop; cannot be printed, copied or compared.
+pub struct Opened(Zeroizing<Vec<u8>>);
+
+impl Opened {
+    /// The bytes, for the one who sealed the box.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// Opens a box.
 ///
 /// # Errors
@@ -50,6 +61,8 @@ pub fn open(
     ledger: &Hash,
     user: UserId,
     sealed: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-    hpke_box::open(&key.0, &info(ledger, user), b"", sealed).ok_or(OpenError::NotForThisKey)
+) -> Result<Opened, OpenError> {
+    hpke_box::open(&key.0, &info(ledger, user), b"", sealed)
+        .map(Opened)
+        .ok_or(OpenError::NotForThisKey)
 }

@@ -190,6 +190,7 @@ mod tests {
         Plaintext,
         crate::secret::ShareKey,
         crate::secret::DeliveryKey,
+        crate::secret::enrol_box::Opened,
         crate::secret::keys::OnceKey
     );
 

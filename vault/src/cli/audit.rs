@@ -107,7 +107,8 @@ pub(super) fn verify(
                 "Not verified.",
                 "--founded is no fingerprint: 64 hex digits.",
                 "Copy it from the founding card.",
-            ),
+            )
+            .into(),
             as_json,
         );
         return Ok(ExitCode::from(2)); // 1 would say that the evidence is false
@@ -124,7 +125,7 @@ pub(super) fn verify(
     if as_json {
         println!("{}", report.json());
     } else {
-        println!("{report}");
+        print!("{report}");
     }
     Ok(ExitCode::from(report.exit_code()))
 }

@@ -1,134 +1,260 @@
-//! `vitrine doctor`: what is not well, and what to do about it. Each finding is one line with a next step.
+//! `vitrine doctor`: what is not well, how badly, and what to do about it.
 
+use std::fmt;
 use std::process::ExitCode;
 
+use serde::Serialize;
 use serde_json::json;
 use sqlx::Row;
 
+use crate::app::App;
 use crate::clock::{Clock, DAY};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::keys::{Keys, TokenHealth};
 use crate::ledger::Anchor;
+use crate::rotation::{Login, ServiceLogin};
 
+/// How badly something is not well; the worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    Ok,
+    /// To be known; nothing needs doing.
+    Note,
+    /// Works, and will not for long, or not if one thing more fails.
+    Amber,
+    /// Does not work, or is not safe.
+    Red,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Level::Ok => "ok",
+            Level::Note => "note",
+            Level::Amber => "AMBER",
+            Level::Red => "RED",
+        })
+    }
+}
+
+#[derive(Serialize)]
 struct Finding {
-    well: bool,
+    level: Level,
     what: String,
+    /// What to do; empty where all is well.
     next: String,
 }
 
 fn well(what: impl Into<String>) -> Finding {
-    Finding {
-        well: true,
-        what: what.into(),
-        next: String::new(),
-    }
+    found(Level::Ok, what, "")
 }
 
-fn ill(what: impl Into<String>, next: impl Into<String>) -> Finding {
+fn found(level: Level, what: impl Into<String>, next: impl Into<String>) -> Finding {
     Finding {
-        well: false,
+        level,
         what: what.into(),
         next: next.into(),
     }
 }
 
-/// Looks at everything; exit 1 when something is not well.
-pub(super) async fn run(config: &Config, as_json: bool) -> Result<ExitCode> {
-    let mut findings = vec![disk(config)];
-    findings.extend(anchor(config));
-    let keys = crate::keys::Keys::open(config);
-    match &keys {
-        Ok(keys) => {
-            if keys.soft() {
-                findings.push(ill(
-                    "SoftHSM is no HSM: keys lie in files",
-                    "Fine for a trial. Set [hsm] to real tokens before you keep secrets.",
-                ));
-            }
-            for t in keys.health() {
-                findings.push(if t.ready {
-                    well(format!("token {} answers", t.name))
-                } else {
-                    ill(
-                        format!(
-                            "token {} does not answer ({})",
-                            t.name,
-                            t.last_error.unwrap_or_default()
-                        ),
-                        "Put it back or check its PIN file; the other token serves meanwhile.",
-                    )
-                });
-            }
-        }
-        Err(e) => findings.push(ill(
-            format!("HSM: {e}"),
-            "Run `vitrine init` where there is none, or mend [hsm].",
-        )),
+/// What an error says, with its cause: this is read where the cause can be mended.
+fn said(e: &Error) -> String {
+    let words = e.words();
+    let said = words.why.trim_end_matches('.').to_owned();
+    match e.cause().filter(|c| !c.is_empty()) {
+        Some(cause) => format!("{said} ({cause})"),
+        None => said,
     }
-    // With the tokens as they are: a wrong PIN is not tried again.
-    let service = match keys {
-        Ok(keys) => service(config, keys).await.map(Some),
-        Err(_) => Ok(None),
-    };
-    match service {
-        Ok(None) => {}
-        Ok(Some(app)) => {
-            findings.push(well(format!(
-                "database answers, {} entries",
-                app.ledger.size()
-            )));
-            findings.extend(clock(&app).await?);
-            for safe in crate::safes::store::all(&app.ledger.db().pool).await? {
-                let shown = crate::safes::web::shown(&app, &safe).await?;
-                findings.push(match shown.margin {
-                    m if m > 0 => well(format!("safe {}: margin {m}", shown.name)),
-                    0 => ill(
-                        format!("safe {}: margin 0", shown.name),
-                        "One more lost key or absence blocks it: add an approver or a key.",
-                    ),
-                    m => ill(
-                        format!("safe {}: margin {m}, it cannot be opened", shown.name),
-                        "A custodian must repair the roster now.",
-                    ),
-                });
-            }
-            let alone = crate::credentials::store::wrapped_once(&app.ledger.db().pool).await?;
-            if alone > 0 {
-                findings.push(ill(
-                    format!("{alone} sealed versions are wrapped by one custody token alone"),
-                    "They were sealed while the other was away: rotate or import them anew, so that its loss strands none.",
-                ));
-            }
-            for (what, fine, next) in crate::rotation::doctor(&app).await? {
-                findings.push(if fine { well(what) } else { ill(what, next) });
-            }
-        }
-        Err(e) => findings.push(ill(format!("service: {e}"), "Mend this first.")),
-    }
-    let sick = findings.iter().filter(|f| !f.well).count();
-    if as_json {
-        let list: Vec<_> = findings
-            .iter()
-            .map(|f| json!({ "well": f.well, "what": f.what, "next": f.next }))
-            .collect();
-        println!("{}", json!({ "well": sick == 0, "findings": list }));
-    } else {
-        for f in &findings {
-            println!("{} {}", if f.well { "well " } else { "ILL  " }, f.what);
-            if !f.well {
-                println!("      {}", f.next);
-            }
-        }
-    }
-    Ok(ExitCode::from(u8::from(sick > 0)))
 }
 
-async fn service(config: &Config, keys: crate::keys::Keys) -> Result<crate::app::App> {
+/// Looks at everything; exit 1 when something is red, and with `strict` when something is amber.
+pub(super) async fn run(config: &Config, strict: bool, as_json: bool) -> Result<ExitCode> {
+    let findings = look(config).await?;
+    let worst = findings.iter().map(|f| f.level).max().unwrap_or(Level::Ok);
+    if as_json {
+        println!("{}", json!({ "level": worst, "findings": findings }));
+    } else {
+        for f in &findings {
+            println!("{:<6} {}", f.level, f.what);
+            if !f.next.is_empty() {
+                println!("       {}", f.next);
+            }
+        }
+        let of = |level| findings.iter().filter(|f| f.level == level).count();
+        match (of(Level::Red), of(Level::Amber)) {
+            (0, 0) => println!("Nothing needs doing."),
+            (red, amber) => println!("To mend now: {red}. Soon: {amber}."),
+        }
+    }
+    let fails = if strict { Level::Amber } else { Level::Red };
+    Ok(ExitCode::from(u8::from(worst >= fails)))
+}
+
+async fn look(config: &Config) -> Result<Vec<Finding>> {
+    let mut findings = vec![disk(config), anchor(config)];
+    let keys = match Keys::open(config) {
+        Ok(keys) => keys,
+        Err(e) => {
+            findings.push(found(
+                Level::Red,
+                said(&e),
+                "Where nothing was founded yet: `vitrine init`. Else put the tokens back, or mend [hsm] and its PIN files; nothing \
+                 was opened or changed.",
+            ));
+            findings.push(match crate::startup::database(config).await {
+                Ok(_) => well("database answers"),
+                Err(e) => found(Level::Red, said(&e), e.words().next),
+            });
+            return Ok(findings);
+        }
+    };
+    if keys.soft() {
+        findings.push(found(
+            Level::Note,
+            "SoftHSM is no HSM: keys lie in files",
+            "Fine for a trial. Set [hsm] to real tokens before you keep secrets.",
+        ));
+    }
+    findings.extend(tokens(&keys.health()));
+    // With the tokens as they are: a wrong PIN is not tried again.
+    match service(config, keys).await {
+        Ok(app) => findings.extend(inside(&app).await?),
+        Err(e) => {
+            findings.push(found(Level::Red, said(&e), e.words().next));
+        }
+    }
+    Ok(findings)
+}
+
+fn tokens(health: &[TokenHealth]) -> Vec<Finding> {
+    let sort = |name: &str| name.split('-').next().unwrap_or_default().to_owned();
+    let serves = |of: &str| health.iter().any(|t| t.ready && sort(&t.name) == of);
+    let finding = |t: &TokenHealth| {
+        if t.ready {
+            return well(format!("token {} answers", t.name));
+        }
+        let why = t.last_error.as_deref().unwrap_or("no answer yet");
+        let what = format!("token {} does not answer ({why})", t.name);
+        if serves(&sort(&t.name)) {
+            let next = "Another serves meanwhile, and nothing may happen to that one. Put it back, or check its PIN file; then run this again.";
+            return found(Level::Amber, what, next);
+        }
+        let until = match sort(&t.name).as_str() {
+            "custody" => "nothing is opened or sealed",
+            "checkpoint" => "nothing is opened, and no checkpoint is signed",
+            _ => "nothing is rotated",
+        };
+        found(
+            Level::Red,
+            what,
+            format!("Put it back, or check its PIN file: until then {until}."),
+        )
+    };
+    health.iter().map(finding).collect()
+}
+
+/// What only an opened service can tell.
+async fn inside(app: &App) -> Result<Vec<Finding>> {
+    let pool = &app.ledger.db().pool;
+    let mut findings = vec![well(format!(
+        "database answers, {} entries",
+        app.ledger.size()
+    ))];
+    findings.push(clock(app).await?);
+    let mut newest_drill = None;
+    for safe in crate::safes::store::all(pool).await? {
+        let shown = crate::safes::web::shown(app, &safe).await?;
+        findings.push(margin(&shown.name, shown.margin));
+        for c in shown.credentials.iter().filter(|c| c.state == "stuck") {
+            findings.push(found(
+                Level::Red,
+                format!("credential {} in {}: {}", c.name, c.safe_name, c.words),
+                "Its page says why. Mend the target, then start the rotation again there or by `vitrine rotate`.",
+            ));
+        }
+        let drill = crate::safes::store::last_drill(pool, safe.safe).await?;
+        newest_drill = newest_drill.max(drill.map(|(passed, at)| (at, passed)));
+    }
+    findings.push(drilled(newest_drill, app.ledger.clock().wall()));
+    let alone = crate::credentials::store::wrapped_once(pool).await?;
+    if alone > 0 {
+        findings.push(found(
+            Level::Amber,
+            format!("{alone} sealed versions are wrapped by one custody token alone"),
+            "They were sealed while the other was away: rotate or import them anew, so that its loss strands none.",
+        ));
+    }
+    let logins = crate::rotation::doctor(app).await?;
+    findings.extend(logins.into_iter().map(service_login));
+    Ok(findings)
+}
+
+fn service_login(of: ServiceLogin) -> Finding {
+    let ServiceLogin { what, drill, login } = of;
+    match login {
+        Login::Fits => well(format!("{what} has what it needs and no more")),
+        Login::Exceeds(excess) => found(
+            Level::Red,
+            format!("{what}: {excess}"),
+            "Run the target's SQL again as a superuser, and take away what it names.",
+        ),
+        // A rehearsal's database may be gone since.
+        Login::Fails(why) => found(
+            if drill { Level::Amber } else { Level::Red },
+            format!("{what}: {why}"),
+            "Nothing is rotated there meanwhile: check that it runs, its address, and that its SQL was run.",
+        ),
+    }
+}
+
+fn margin(name: &str, margin: i64) -> Finding {
+    match margin {
+        m if m > 0 => well(format!("safe {name}: margin {m}")),
+        0 => found(
+            Level::Amber,
+            format!("safe {name}: margin 0"),
+            "One more lost key or absence blocks it: a custodian adds an approver, or an approver a key, on the safe's page.",
+        ),
+        m => found(
+            Level::Red,
+            format!("safe {name}: margin {m}, it cannot be opened"),
+            "Too few can sign: whoever has a further key signs in with it, suspended keys are let serve again, and a custodian \
+             proposes a roster that works.",
+        ),
+    }
+}
+
+/// The newest drill of any safe (P10).
+fn drilled(newest: Option<(i64, bool)>, now: i64) -> Finding {
+    const PLAY: &str = "Play one: `vitrine drill break-glass --help`.";
+    match newest {
+        None => found(Level::Note, "no drill was filed yet", PLAY),
+        Some((_, false)) => found(
+            Level::Amber,
+            "the newest drill failed",
+            "Its report says at which step: mend that, and play it again.",
+        ),
+        Some((at, true)) if now.saturating_sub(at) > 90 * DAY => found(
+            Level::Amber,
+            format!(
+                "the newest drill is {} days old",
+                now.saturating_sub(at) / DAY
+            ),
+            PLAY,
+        ),
+        Some(_) => well("the newest drill passed, less than 90 days ago"),
+    }
+}
+
+async fn service(config: &Config, keys: Keys) -> Result<App> {
     let db = crate::startup::database(config).await?;
     crate::startup::open_with(config.clone(), Clock::default(), None, keys, db).await
 }
 
 fn disk(config: &Config) -> Finding {
+    const MIB: u64 = 1024;
     let out = std::process::Command::new("df")
         .args(["-Pk"])
         .arg(&config.data)
@@ -142,50 +268,110 @@ fn disk(config: &Config) -> Finding {
             .parse::<u64>()
             .ok()
     });
+    let next = "Free space: without an entry nothing happens.";
     match free {
-        Some(kib) if kib > 512 * 1024 => well(format!("disk: {} MiB free", kib / 1024)),
-        Some(kib) => ill(
-            format!("disk: {} MiB free", kib / 1024),
-            "Free space: without an entry nothing happens.",
-        ),
-        None => ill(
+        Some(kib) => {
+            let level = match kib {
+                kib if kib < 64 * MIB => Level::Red,
+                kib if kib < 512 * MIB => Level::Amber,
+                _ => Level::Ok,
+            };
+            let next = if level == Level::Ok { "" } else { next };
+            found(level, format!("disk: {} MiB free", kib / MIB), next)
+        }
+        None => found(
+            Level::Red,
             format!(
                 "the data directory {} cannot be looked at",
                 config.data.display()
             ),
-            "Check `data` in the configuration.",
+            "Check `data` in the configuration, or VITRINE_DATA, and that this user may read it; `vitrine init` makes one.",
         ),
     }
 }
 
-fn anchor(config: &Config) -> Vec<Finding> {
+fn anchor(config: &Config) -> Finding {
     match Anchor::at(&config.anchor_path()).read() {
-        Ok(Some(a)) => vec![well(format!("anchor: {} entries", a.size))],
-        Ok(None) => vec![ill(
-            "no anchor",
-            "Compare with another node, then `vitrine serve --adopt SIZE:ROOT`.",
-        )],
-        Err(e) => vec![ill(e.to_string(), "See above.")],
+        Ok(Some(a)) => well(format!("anchor: {} entries", a.size)),
+        Ok(None) => found(
+            Level::Red,
+            format!("no anchor at {}", config.anchor_path().display()),
+            "Where nothing was founded yet: `vitrine init`. Else compare size and root with another node or a signed-in page, then \
+             `vitrine serve --adopt SIZE:ROOT`.",
+        ),
+        Err(e) => found(Level::Red, said(&e), e.words().next),
     }
 }
 
-async fn clock(app: &crate::app::App) -> Result<Vec<Finding>> {
+async fn clock(app: &App) -> Result<Finding> {
     let row = sqlx::query("SELECT time FROM ledger_head WHERE id = 1")
         .fetch_one(&app.ledger.db().pool)
         .await
         .map_err(Error::from)?;
     let apart = app.ledger.clock().wall() - row.try_get::<i64, _>(0)?;
-    Ok(vec![if apart.abs() > DAY {
-        ill(
+    Ok(if apart.abs() > DAY {
+        found(
+            Level::Amber,
             "the clock is more than a day from the ledger's last entry",
-            "Set the clock, or sign in and accept it.",
+            "Set the clock; where it is right, `vitrine serve` asks the first person who signs in to accept it.",
         )
     } else if apart < 0 {
-        ill(
+        found(
+            Level::Amber,
             "the clock is behind the ledger's last entry",
             "Set the clock: entries keep the last time until it catches up.",
         )
     } else {
         well("clock")
-    }])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(name: &str, ready: bool) -> TokenHealth {
+        TokenHealth {
+            name: name.into(),
+            ready,
+            last_error: (!ready).then(|| "gone".into()),
+            since: 0,
+        }
+    }
+
+    #[test]
+    fn one_token_of_two_is_amber_and_the_last_is_red() {
+        let levels = |ready: [bool; 3]| {
+            let names = ["custody-1", "custody-2", "service"];
+            let health: Vec<_> = names.iter().zip(ready).map(|(n, r)| token(n, r)).collect();
+            let findings = tokens(&health);
+            assert!(
+                findings
+                    .iter()
+                    .all(|f| (f.level == Level::Ok) == f.next.is_empty())
+            );
+            findings.iter().map(|f| f.level).collect::<Vec<_>>()
+        };
+        assert_eq!(levels([true; 3]), [Level::Ok; 3]);
+        assert_eq!(
+            levels([false, true, true]),
+            [Level::Amber, Level::Ok, Level::Ok]
+        );
+        assert_eq!(levels([false, false, false]), [Level::Red; 3]);
+    }
+
+    #[test]
+    fn p10_a_drill_is_due_after_ninety_days() {
+        let level = |newest| drilled(newest, 100 * DAY).level;
+        assert_eq!(level(None), Level::Note);
+        assert_eq!(level(Some((10 * DAY, true))), Level::Ok);
+        assert_eq!(level(Some((9 * DAY, true))), Level::Amber);
+        assert_eq!(level(Some((99 * DAY, false))), Level::Amber);
+    }
+
+    #[test]
+    fn a_safe_without_a_margin_is_amber_and_below_it_red() {
+        let levels = [1, 0, -1].map(|m| margin("x", m).level);
+        assert_eq!(levels, [Level::Ok, Level::Amber, Level::Red]);
+    }
 }

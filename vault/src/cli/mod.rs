@@ -1,13 +1,18 @@
 //! The `vitrine` program: verbs as people say them, `--json` everywhere, documented exit codes.
-//!
-//! Exit codes: 0 done; 1 refused or failed; 2 wrong usage, and `audit verify`: not verified; 3 `audit verify`:
-//! self-consistent only; otherwise the child's own (`exec`).
 
 mod audit;
+mod clipboard;
 mod doctor;
 mod drill;
+mod exec;
+mod held;
+mod live;
+mod opening;
+mod refusal;
+mod remote;
 mod run;
-mod terminal;
+mod session;
+mod signals;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -16,21 +21,31 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use serde_json::json;
 
+use self::refusal::{Refusal, Result};
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::startup;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; audit verify: valid
+  1  refused or failed; audit verify: false
+  2  wrong usage; audit verify: not verified
+  3  audit verify: self-consistent only, since no founding fingerprint was given
+  exec: the command's own, once it has run";
 
 #[derive(Parser)]
 #[command(
     name = "vitrine",
     version,
-    about = "A break-glass vault: no quorum, no plaintext."
+    about = "A break-glass vault: no quorum, no plaintext.",
+    after_help = EXIT_CODES
 )]
 struct Cli {
     /// Configuration file; by default vitrine.toml where there is one.
     #[arg(long, global = true)]
     config: Option<PathBuf>,
-    /// Answers as JSON on stdout.
+    /// Answers, and refuses, as JSON on stdout; `exec`, whose stdout is its command's, on stderr.
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -62,14 +77,26 @@ enum Verb {
     },
     /// Brings the database's schema up to date.
     Migrate,
-    /// Looks at tokens, database, clock, disk, anchor, margins and service logins, and says what to do.
-    Doctor,
+    /// Looks at tokens, database, clock, disk, anchor, margins, drills and service logins, and says what to do.
+    #[command(after_help = "\
+Levels, in --json too (level of each finding; of all, the worst):
+  ok     well
+  note   to be known, such as SoftHSM; nothing needs doing
+  amber  works, but not for long, or not if one thing more fails: see to it soon
+  red    does not work, or is not safe: see to it now
+
+Exit codes: 0 up to amber, 1 red; with --strict 0 up to note, 1 amber or red.")]
+    Doctor {
+        /// Exit 1 for amber, too.
+        #[arg(long)]
+        strict: bool,
+    },
     /// Signs this terminal in, by a link that any browser can open.
     Login {
         #[command(flatten)]
         at: At,
     },
-    /// Asks for a credential, waits for the quorum, and prints it on stdout.
+    /// Asks for a credential, waits for the quorum, and prints it on stdout, or copies it.
     Break {
         /// Part of its name, or its id.
         credential: Option<String>,
@@ -81,6 +108,9 @@ enum Verb {
         /// Opens without asking once more.
         #[arg(long)]
         yes: bool,
+        /// Puts it on the terminal's clipboard (OSC 52, over SSH too) and prints nothing of it; cleared at Enter, or after 45 s.
+        #[arg(long)]
+        copy: bool,
         #[command(flatten)]
         at: At,
     },
@@ -92,6 +122,11 @@ enum Verb {
         at: At,
     },
     /// Asks, waits, runs a command with the secret, checks in, and returns the command's exit code.
+    #[command(after_help = "\
+With --json the last line on stderr is one object: request, code, entry (that opened it), ends (microseconds since 1970),
+exit and signal of the command, checked_in, and error where something was refused. Nothing of ours goes to stdout.
+
+Exit codes: the command's own, 128 and the signal for one that was killed; 1 where it was not run.")]
     Exec {
         /// Part of the credential's name, or its id.
         credential: String,
@@ -103,6 +138,9 @@ enum Verb {
         /// Hands the secret over on this descriptor, 3 to 9.
         #[arg(long, value_parser = clap::value_parser!(i32).range(3..=9))]
         fd: Option<i32>,
+        /// Writes the object of --json here instead: a file, or /dev/fd/4 for a descriptor.
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
         #[command(flatten)]
         at: At,
         /// The command, after --.
@@ -128,6 +166,24 @@ struct At {
     /// Where Vitrine is.
     #[arg(long, env = "VITRINE_URL", default_value = "http://localhost:7443")]
     url: String,
+}
+
+impl At {
+    /// Does `verb` there, and then looks after the other keys that are kept here.
+    fn reached(
+        &self,
+        runtime: &tokio::runtime::Runtime,
+        verb: impl AsyncFnOnce(&remote::Remote) -> Result<ExitCode>,
+    ) -> Result<ExitCode> {
+        let remote = remote::Remote::new(&self.url)?;
+        runtime.block_on(async {
+            let done = verb(&remote).await;
+            if done.as_ref().err().is_none_or(Refusal::was_told) {
+                held::look_after(&remote).await;
+            }
+            done
+        })
+    }
 }
 
 #[derive(clap::Args)]
@@ -183,8 +239,8 @@ fn seconds(text: &str) -> std::result::Result<u64, String> {
         .ok_or_else(|| "write 15m, 900s or 1h".into())
 }
 
-fn asking(credential: String, ask: Ask) -> terminal::Asking {
-    terminal::Asking {
+fn asking(credential: String, ask: Ask) -> held::Asking {
+    held::Asking {
         credential,
         why: ask.why,
         ticket: ask.ticket,
@@ -195,48 +251,66 @@ fn asking(credential: String, ask: Ask) -> terminal::Asking {
 /// Runs the program; `main` is only this.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    let json = cli.json;
+    let as_json = cli.json;
+    // Of `exec` the command has stdout, whether it was run or not.
+    let telling = match &cli.verb {
+        Verb::Exec { report, .. } => Some(exec::Telling {
+            as_json,
+            report: report.clone(),
+        }),
+        _ => None,
+    };
     match go(cli) {
         Ok(code) => code,
-        Err(e) => {
-            say_refusal(&e, json);
+        Err(refusal) => {
+            match telling {
+                Some(telling) => {
+                    refusal.say();
+                    if let Err(e) = telling.tell(&json!({ "error": refusal.json() })) {
+                        eprintln!("The report cannot be written: {e}.");
+                    }
+                }
+                None => say_refusal(&refusal, as_json),
+            }
             ExitCode::from(1)
         }
     }
 }
 
-/// A refusal in the terminal: what, why, what next.
-pub fn say_refusal(e: &Error, as_json: bool) {
-    let w = e.words();
+fn say_refusal(refusal: &Refusal, as_json: bool) {
     if as_json {
-        println!(
-            "{}",
-            json!({ "error": { "type": e.kind(), "title": w.what, "detail": w.why, "next": w.next } })
-        );
+        println!("{}", json!({ "error": refusal.json() }));
     } else {
-        eprintln!("{}\n  {}\n  {}", w.what, w.why, w.next);
-    }
-    if let Some(cause) = e.cause() {
-        tracing::error!(%cause, "refused");
+        refusal.say();
     }
 }
 
 fn go(cli: Cli) -> Result<ExitCode> {
+    // Who serves has a log. The other verbs say what there is to say themselves.
+    let default = match cli.verb {
+        Verb::Serve { .. } => "warn,vault=info",
+        _ => "off",
+    };
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("VITRINE_LOG")
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,vault=info")),
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default)),
         )
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
     if let Verb::Audit(Audit::Verify { dir, founded, seen }) = cli.verb {
-        return audit::verify(&dir, founded.as_deref(), seen, cli.json);
+        return Ok(audit::verify(&dir, founded.as_deref(), seen, cli.json)?);
     }
+    held::sweep();
     let config = Config::load(cli.config.as_deref())?;
     let on_the_node = matches!(
         cli.verb,
-        Verb::Init { .. } | Verb::Serve { .. } | Verb::Migrate | Verb::Doctor | Verb::Audit(_)
+        Verb::Init { .. }
+            | Verb::Serve { .. }
+            | Verb::Migrate
+            | Verb::Doctor { .. }
+            | Verb::Audit(_)
     );
     if on_the_node {
         with_softhsm(&config)?;
@@ -277,9 +351,9 @@ fn go(cli: Cli) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }),
-        Verb::Doctor => runtime.block_on(doctor::run(&config, json)),
-        Verb::Login { at } => runtime.block_on(async {
-            terminal::login(&terminal::Remote::new(&at.url)?, json).await?;
+        Verb::Doctor { strict } => Ok(runtime.block_on(doctor::run(&config, strict, json))?),
+        Verb::Login { at } => at.reached(&runtime, async |remote| {
+            session::login(remote, json).await?;
             Ok(ExitCode::SUCCESS)
         }),
         Verb::Break {
@@ -287,44 +361,50 @@ fn go(cli: Cli) -> Result<ExitCode> {
             ask,
             resume,
             yes,
+            copy,
             at,
-        } => {
-            let remote = terminal::Remote::new(&at.url)?;
-            let asking = credential.map(|c| asking(c, ask));
-            runtime.block_on(run::break_glass(
-                &remote,
-                asking,
-                resume.as_deref(),
+        } => at.reached(&runtime, async |remote| {
+            let breaking = run::Breaking {
+                asking: credential.map(|c| asking(c, ask)),
+                resume: resume.as_deref(),
                 yes,
-                json,
-            ))
-        }
-        Verb::Checkin { code, at } => {
-            runtime.block_on(run::check_in(&terminal::Remote::new(&at.url)?, &code, json))
-        }
+                copy,
+                as_json: json,
+            };
+            run::break_glass(remote, breaking).await
+        }),
+        Verb::Checkin { code, at } => at.reached(&runtime, async |remote| {
+            run::check_in(remote, &code, json).await
+        }),
         Verb::Exec {
             credential,
             ask,
             env,
             fd,
+            report,
             at,
             command,
-        } => {
-            let remote = terminal::Remote::new(&at.url)?;
-            let into = fd.map_or(run::Handing::Env(env), run::Handing::Fd);
-            runtime.block_on(run::exec(&remote, asking(credential, ask), into, &command))
-        }
-        Verb::Rotate { credential, at } => runtime.block_on(run::rotate(
-            &terminal::Remote::new(&at.url)?,
-            &credential,
-            json,
-        )),
-        Verb::Drill(drill) => runtime.block_on(drill::run(drill, json)),
+        } => at.reached(&runtime, async |remote| {
+            let running = exec::Running {
+                asking: asking(credential, ask),
+                into: fd.map_or(exec::Handing::Env(env), exec::Handing::Fd),
+                command: &command,
+                telling: exec::Telling {
+                    as_json: json,
+                    report,
+                },
+            };
+            exec::exec(remote, running).await
+        }),
+        Verb::Rotate { credential, at } => at.reached(&runtime, async |remote| {
+            run::rotate(remote, &credential, json).await
+        }),
+        Verb::Drill(drill) => Ok(runtime.block_on(drill::run(drill, json))?),
         Verb::Audit(Audit::Export { out }) => runtime.block_on(async {
             let app = startup::open(config, crate::clock::Clock::default(), None).await?;
-            audit::export(&app, &out, json).await
+            Ok(audit::export(&app, &out, json).await?)
         }),
-        Verb::Audit(Audit::Verify { .. }) => Err(Error::internal("verified above")),
+        Verb::Audit(Audit::Verify { .. }) => Err(Error::internal("verified above").into()),
     }
 }
 
@@ -358,7 +438,7 @@ fn with_softhsm(config: &Config) -> Result<()> {
         .args(std::env::args_os().skip(1))
         .env(name, value)
         .exec();
-    Err(Error::internal(e))
+    Err(Error::internal(e).into())
 }
 
 fn say_founded(founded: &startup::Founded, custodian: &str, as_json: bool) -> Result<ExitCode> {
@@ -435,7 +515,7 @@ async fn serve(config: Config, adopt: Option<String>, as_json: bool) -> Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-fn parse_adopt(text: &str) -> Result<(u64, quorum::Hash)> {
+fn parse_adopt(text: &str) -> crate::error::Result<(u64, quorum::Hash)> {
     text.split_once(':')
         .and_then(|(size, root)| Some((size.parse().ok()?, root.parse().ok()?)))
         .ok_or_else(|| {

@@ -118,35 +118,43 @@ fn lease(app: &App) -> i64 {
     (6 * deadline + 15) * SECOND
 }
 
-/// Findings about service logins: (what, well, what to do).
-pub async fn doctor(app: &App) -> Result<Vec<(String, bool, String)>> {
+/// How every service login is.
+pub async fn doctor(app: &App) -> Result<Vec<ServiceLogin>> {
     let mut findings = Vec::new();
     for target in targets::live(app).await? {
         let what = format!("service login {} at {}", target.login_name, target.address);
-        let found = match targets::session_of(app, &target).await {
-            Ok(session) => session
-                .excess(&target.account)
-                .await
-                .map_err(|e| e.to_string()),
-            Err(e) => Err(e.to_string()),
+        let login = match targets::session_of(app, &target).await {
+            Ok(session) => match session.excess(&target.account).await {
+                Ok(excess) if excess.is_empty() => Login::Fits,
+                Ok(excess) => Login::Exceeds(excess.join("; ")),
+                Err(e) => Login::Fails(format!("{e}.")),
+            },
+            Err(e) => Login::Fails(e.words().why.into_owned()),
         };
-        findings.push(match found {
-            Ok(excess) if excess.is_empty() => (
-                format!("{what} has what it needs and no more"),
-                true,
-                String::new(),
-            ),
-            Ok(excess) => (
-                format!("{what}: {}", excess.join("; ")),
-                false,
-                "Run the target's SQL again as a superuser, and take away what it names.".into(),
-            ),
-            Err(e) => (
-                format!("{what}: {e}"),
-                false,
-                "Check the target's address, and that its SQL was run.".into(),
-            ),
-        });
+        let credential =
+            crate::credentials::store::by_id(&app.ledger.db().pool, target.credential).await?;
+        let drill = app.drills.is(&app.ledger, credential.safe).await?;
+        findings.push(ServiceLogin { what, drill, login });
     }
     Ok(findings)
+}
+
+/// A connector's own login, looked at.
+pub struct ServiceLogin {
+    /// Which one, in words.
+    pub what: String,
+    /// Of a safe that is for drills.
+    pub drill: bool,
+    /// How it is.
+    pub login: Login,
+}
+
+/// How a connector's own login is at its target.
+pub enum Login {
+    /// It has what it needs and no more.
+    Fits,
+    /// It has more: what.
+    Exceeds(String),
+    /// It does not come in, or the target does not answer: why.
+    Fails(String),
 }

@@ -10,7 +10,6 @@ use quorum::ids::CredentialId;
 use quorum::secret::Plaintext;
 use quorum::secret::generate::{Policy, generate};
 use sqlx::{AnyConnection, Row as _};
-use zeroize::Zeroizing;
 
 use super::store::{self, Holder, Row};
 use super::targets::{self, Target};
@@ -29,7 +28,7 @@ use crate::requests;
 /// A candidate whose value is in memory.
 struct Candidate {
     version: u64,
-    value: Zeroizing<Vec<u8>>,
+    value: Plaintext,
     verifier: String,
 }
 
@@ -127,10 +126,11 @@ enum Staged {
 async fn stage(app: &App, row: &Row, by: &Holder) -> Result<Staged> {
     let credential = credentials::by_id(&app.ledger.db().pool, row.credential).await?;
     let password = generate(&Policy::default()).map_err(Error::internal)?;
-    let value = Zeroizing::new(password.expose().to_vec());
-    let (verifier, value) = tokio::task::spawn_blocking(move || (scram::verifier(&value), value))
-        .await
-        .map_err(Error::internal)?;
+    let value = Plaintext::new(password.expose().to_vec());
+    let (verifier, value) =
+        tokio::task::spawn_blocking(move || (scram::verifier(value.expose()), value))
+            .await
+            .map_err(Error::internal)?;
     let verifier = verifier.map_err(Error::internal)?;
     let v = seal::next(
         app,
@@ -210,7 +210,7 @@ async fn apply_and_prove(
     let place = targets::place(target).map_err(|e| e.to_string())?;
     let login = Login {
         name: &target.account,
-        password: &candidate.value,
+        password: candidate.value.expose(),
     };
     let fresh = postgres::connect(&place, &login, targets::deadline(app))
         .await

@@ -13,7 +13,6 @@ use quorum::roster::VerifiedTarget;
 use quorum::secret::generate::{Policy, generate};
 use quorum::statement::Pin;
 use sqlx::Row;
-use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::connectors::install::{self, Binding};
@@ -41,7 +40,7 @@ pub struct Target {
 pub struct Draft {
     /// Id.
     target: TargetId,
-    credential: CredentialId,
+    pub(super) credential: CredentialId,
     connector: String,
     /// Where.
     pub address: String,
@@ -123,10 +122,7 @@ pub async fn draft(
             .await
             .map_err(Error::internal)?;
     let verifier = verifier.map_err(Error::internal)?;
-    let login = app
-        .keys
-        .wrap_login(&aad(target), Zeroizing::new(password.expose().to_vec()))
-        .await?;
+    let login = app.keys.wrap_login(&aad(target), password).await?;
     let row = Draft {
         target,
         credential: credential.credential,
@@ -226,7 +222,7 @@ pub async fn sql_of(app: &App, target: TargetId) -> Result<String> {
     // The row is no authority for what an administrator installs: a verifier put there would let its owner in.
     let password = app.keys.unwrap_login(&aad(t.target), &t.login).await?;
     let verifier = t.verifier.clone();
-    let fits = tokio::task::spawn_blocking(move || scram::fits(&verifier, &password))
+    let fits = tokio::task::spawn_blocking(move || scram::fits(&verifier, password.expose()))
         .await
         .map_err(Error::internal)?;
     if !fits || t.login_name != install::login_name(t.target) {
@@ -326,7 +322,7 @@ pub async fn session(app: &App, target: &Target) -> Result<Session> {
         .await?;
     let login = Login {
         name: &target.login_name,
-        password: &password,
+        password: password.expose(),
     };
     postgres::connect(&place(target)?, &login, deadline(app))
         .await

@@ -12,6 +12,7 @@ mod attacks;
 mod connectors;
 mod faults;
 mod people;
+mod program;
 mod release;
 mod rotation;
 mod routes;

@@ -302,13 +302,13 @@ fn enrolment() {
         let (ledger, user) = (case.id("ledger"), case.id("user"));
         let opened = enrol_box::open(&key, &ledger, user, &case.hex("box"));
         if let Some(content) = case.expect(opened) {
-            assert_eq!(*content, case.hex("content"));
+            assert_eq!(content.expose(), case.hex("content"));
             let mut tape = Tape {
                 singles: [].into(),
                 buffers: [case.hex("ephemeral_ikm")].into(),
             };
             let to = key.public().unwrap();
-            let again = enrol_box::seal_with(&to, &ledger, user, &content, &mut tape);
+            let again = enrol_box::seal_with(&to, &ledger, user, content.expose(), &mut tape);
             assert_eq!(again.unwrap(), case.hex("box"));
         }
     }
