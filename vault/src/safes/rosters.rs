@@ -213,21 +213,23 @@ const NEWEST_KEY_EVENT: &str = "(SELECT COALESCE(MAX(revoked), 0) FROM authentic
 
 /// Asks where to look for the safe's roster whose `roster.set` is `leaf`, and for the one in force.
 pub fn ask_named(reads: &mut Script, safe: SafeId, leaf: Hash) {
-    reads.add(
-        [NAMED, "n.safe = $1 AND n.leaf = $2"].concat(),
-        [name(safe), leaf.into()],
-    );
+    let which = "n.safe = $1 AND n.leaf = $2";
+    reads.add(named(which), [name(safe), leaf.into()]);
 }
 
 /// As `ask_named`, for the roster that the version of a release is sealed under.
 pub fn ask_sealed_under(reads: &mut Script, release: RequestId) {
-    let under = "(n.safe, n.leaf) = (SELECT q.safe, v.roster FROM requests q JOIN versions v \
+    let which = "(n.safe, n.leaf) = (SELECT q.safe, v.roster FROM requests q JOIN versions v \
                  ON v.credential = q.credential AND v.version = q.version WHERE q.request = $1)";
-    reads.add([NAMED, under].concat(), [name(release)]);
+    reads.add(named(which), [name(release)]);
 }
 
-const NAMED: &str = "SELECT n.epoch, n.leaf, r.epoch, r.leaf, (SELECT COALESCE(MAX(revoked), 0) FROM authenticators) \
-     FROM rosters n JOIN safes s ON s.safe = n.safe JOIN rosters r ON r.safe = s.safe AND r.epoch = s.epoch WHERE ";
+fn named(which: &str) -> String {
+    format!(
+        "SELECT n.epoch, n.leaf, r.epoch, r.leaf, {NEWEST_KEY_EVENT} FROM rosters n JOIN safes s ON s.safe = n.safe \
+         JOIN rosters r ON r.safe = s.safe AND r.epoch = s.epoch WHERE {which}"
+    )
+}
 
 fn said(row: &AnyRow, from: usize) -> Result<Said> {
     Ok(Said {
