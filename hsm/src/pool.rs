@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::error::{HsmError, OpenError};
@@ -81,6 +81,7 @@ pub(crate) struct Shared {
     pub(crate) deadline: Duration,
     bound: usize,
     inner: Mutex<Inner>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     /// A call waits.
     work: Condvar,
     /// The phase, the login or `closing` changed.
@@ -115,6 +116,7 @@ impl Shared {
                 supervised: false,
                 closing: false,
             }),
+            threads: Mutex::new(Vec::new()),
             work: Condvar::new(),
             changed: Condvar::new(),
         });
@@ -160,9 +162,12 @@ impl Shared {
                 shared.lock().supervised = false;
                 shared.changed.notify_all();
             });
-        if let Err(e) = supervised {
-            self.lock().supervised = false;
-            return Err(trouble(e));
+        match supervised {
+            Ok(thread) => self.threads().push(thread),
+            Err(e) => {
+                self.lock().supervised = false;
+                return Err(trouble(e));
+            }
         }
         for place in 0..sessions {
             let shared = self.clone();
@@ -174,9 +179,12 @@ impl Shared {
                     Seat::new(&shared, place).work();
                     drop(leaving);
                 });
-            if let Err(e) = worker {
-                self.lock().workers -= 1;
-                return Err(trouble(e));
+            match worker {
+                Ok(thread) => self.threads().push(thread),
+                Err(e) => {
+                    self.lock().workers -= 1;
+                    return Err(trouble(e));
+                }
             }
         }
         Ok(())
@@ -196,6 +204,18 @@ impl Shared {
                 (_, false) => return,
             }
         }
+        drop(inner);
+        // They have left the module, and may still be at what its libraries clean up for each thread: the process must not
+        // run their exit handlers beside that.
+        for thread in std::mem::take(&mut *self.threads()) {
+            if thread.thread().id() != thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs `op` in a thread with a session.
