@@ -101,6 +101,28 @@ impl Fetched {
         self.ranges.push((range, hashes));
         Ok(())
     }
+
+    /// The hashes of a range, where all of them are held.
+    pub fn get(&self, range: Range) -> Option<&[Hash]> {
+        self.held(range).ok()
+    }
+
+    /// Goes on after what is held of a level with hashes that stand at `from` and after: what was appended since it was fetched.
+    pub fn extend(&mut self, level: u8, from: u64, hashes: &[Hash]) {
+        let len = |hashes: &[Hash]| u64::try_from(hashes.len()).unwrap_or(u64::MAX);
+        let to = from.saturating_add(len(hashes));
+        let joins = |held: &Range| held.level == level && held.from <= from && from <= held.to;
+        match self.ranges.iter_mut().find(|(held, _)| joins(held)) {
+            Some((held, known)) => {
+                let both = usize::try_from(held.to - from).unwrap_or(usize::MAX);
+                known.extend(hashes.iter().skip(both));
+                held.to = held.to.max(to);
+            }
+            None => self
+                .ranges
+                .push((Range { level, from, to }, hashes.to_vec())),
+        }
+    }
 }
 
 impl Nodes for Fetched {

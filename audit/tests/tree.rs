@@ -157,6 +157,48 @@ fn every_proof_of_every_small_tree() {
 }
 
 #[test]
+fn a_fetched_tree_goes_on_with_what_was_appended() {
+    let all = leaves(1100);
+    for size in [1, 7, 255, 256, 257, 500, 511, 512, 700] {
+        for more in [0, 1, 2, 3, 255, 256, 300] {
+            let (before, after) = (
+                Store(all[..size].to_vec()),
+                Store(all[..size + more].to_vec()),
+            );
+            let (n, to) = (size as u64, (size + more) as u64);
+            let seen = n / 3 + 1;
+            let mut wanted = tree::wanted_for_root(n).unwrap();
+            wanted.extend(tree::wanted_for_inclusion(0, n).unwrap());
+            wanted.extend(tree::wanted_for_consistency(seen, n).unwrap());
+            let mut grown = fetched(&before, tree::joined(wanted));
+            // One that was held already does no harm, nor does one by one.
+            grown.extend(0, n - 1, &all[size - 1..size]);
+            for seq in n..to {
+                grown.extend(0, seq, &all[seq as usize..=seq as usize]);
+                if (seq + 1) % 256 == 0 {
+                    grown.extend(8, seq / 256, &[after.node(8, seq / 256).unwrap()]);
+                }
+            }
+            assert_eq!(tree::root(&grown, to), tree::root(&after, to));
+            for from in [seen, n, to] {
+                let proof = tree::consistency(&after, from, to);
+                assert_eq!(tree::consistency(&grown, from, to), proof);
+            }
+            for seq in [0, n, to - 1] {
+                if seq == 0 || (n..to).contains(&seq) {
+                    let proof = tree::inclusion(&after, seq, to);
+                    assert_eq!(
+                        tree::inclusion(&grown, seq, to),
+                        proof,
+                        "{seq} of {to} from {n}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn empty_trees() {
     assert_eq!(tree::root(&Fetched::new(), 0).unwrap(), mth(&[]));
     assert_eq!(tree::wanted_for_consistency(0, 9).unwrap(), vec![]);
