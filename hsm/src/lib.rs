@@ -71,6 +71,7 @@
 //! 2026-11-22. A session handle of an older initialisation is forgotten, not closed: a module may have dealt its
 //! number to another token's session.
 mod attributes;
+mod call;
 mod error;
 mod keys;
 mod module;
@@ -84,6 +85,7 @@ mod supervisor;
 mod table;
 mod token;
 
+pub use call::Call;
 pub use error::{HsmError, OpenError};
 pub use keys::{Key, KeyFault, KeyId, KeyKind, NotAKeyId};
 pub use secret::{Pin, PinError, Random, Unwrapped};

@@ -7,6 +7,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
+use futures_channel::oneshot;
+
+use crate::call::Call;
 use crate::error::{HsmError, OpenError};
 use crate::module::Module;
 use crate::seat::{Login, Seat};
@@ -218,17 +221,41 @@ impl Shared {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs `op` in a thread with a session.
+    /// Runs `op` in a thread with a session, and waits for it.
     pub(crate) fn call<T: Send + 'static>(
         &self,
         mut op: impl FnMut(&mut Seat, Instant) -> Result<T, HsmError> + Send + 'static,
     ) -> Result<T, HsmError> {
         let (answer, answered) = mpsc::sync_channel(1);
-        let expires = Instant::now() + self.deadline;
-        let run = Box::new(move |seat: &mut Seat, expires| {
+        let expires = self.enqueue(move |seat, expires| {
             // If the caller has gone, the answer is dropped, and wiped if it is a secret.
             let _ = answer.send(op(seat, expires));
-        });
+        })?;
+        match answered.recv_timeout(self.deadline) {
+            Ok(answer) => answer,
+            Err(RecvTimeoutError::Timeout) => Err(HsmError::Deadline),
+            Err(RecvTimeoutError::Disconnected) => Err(self.given_up(expires)),
+        }
+    }
+
+    /// As [`Shared::call`], for who waits without a thread.
+    pub(crate) fn begin<T: Send + 'static>(
+        self: &Arc<Self>,
+        mut op: impl FnMut(&mut Seat, Instant) -> Result<T, HsmError> + Send + 'static,
+    ) -> Result<Call<T>, HsmError> {
+        let (answer, answered) = oneshot::channel();
+        let expires = self.enqueue(move |seat, expires| {
+            let _ = answer.send(op(seat, expires));
+        })?;
+        Ok(Call::new(self.clone(), expires, answered))
+    }
+
+    /// Puts a call before the threads; gives when it expires.
+    fn enqueue(
+        &self,
+        run: impl FnOnce(&mut Seat, Instant) + Send + 'static,
+    ) -> Result<Instant, HsmError> {
+        let expires = Instant::now() + self.deadline;
         {
             let mut inner = self.lock();
             match self.standing(&inner) {
@@ -244,20 +271,20 @@ impl Shared {
             if inner.queue.len() >= self.bound {
                 return Err(HsmError::Busy);
             }
+            let run = Box::new(run);
             inner.queue.push_back(Job { expires, run });
         }
         self.work.notify_one();
-        match answered.recv_timeout(self.deadline) {
-            Ok(answer) => answer,
-            Err(RecvTimeoutError::Timeout) => Err(HsmError::Deadline),
-            Err(RecvTimeoutError::Disconnected) => {
-                let inner = self.lock();
-                match inner.phase {
-                    Phase::WrongPin => Err(HsmError::WrongPin),
-                    _ if Instant::now() >= expires => Err(HsmError::Deadline),
-                    _ => Err(HsmError::Down { why: inner.why() }),
-                }
-            }
+        Ok(expires)
+    }
+
+    /// Why a call was dropped before it was made.
+    pub(crate) fn given_up(&self, expires: Instant) -> HsmError {
+        let inner = self.lock();
+        match inner.phase {
+            Phase::WrongPin => HsmError::WrongPin,
+            _ if Instant::now() >= expires => HsmError::Deadline,
+            _ => HsmError::Down { why: inner.why() },
         }
     }
 

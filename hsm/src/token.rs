@@ -1,12 +1,13 @@
 //! What a token can be asked to do.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
 use zeroize::Zeroizing;
 
+use crate::call::Call;
 use crate::error::{HsmError, OpenError};
 use crate::keys::{self, Key, KeyFault, KeyId, KeyKind, LONGEST_LABEL};
 use crate::ops;
@@ -21,7 +22,7 @@ pub const LONGEST: usize = 64 * 1024;
 
 /// One token of one module, kept open.
 ///
-/// Calls block, for the deadline at most; call them from threads that may block. Dropping it waits for calls
+/// Calls block, for the deadline at most; call them from threads that may block, or begin them and wait for the [`Call`]. Dropping it waits for calls
 /// under way (for the deadline at most) and, with the last token of a module, finalises the module: drop tokens
 /// before the process ends, some modules crash in exit handlers otherwise.
 pub struct Token {
@@ -166,22 +167,20 @@ impl Token {
     /// [`HsmError::Tampered`] only if the same key opened its canary in a fresh session and then refused the
     /// bytes a second time; [`HsmError::Down`] if it did not open its canary.
     pub fn unwrap(&self, key: &KeyId, aad: &[u8], wrapped: &[u8]) -> Result<Unwrapped, HsmError> {
-        check_aad(aad)?;
-        if wrapped.len() < ops::IV + ops::TAG || wrapped.len() > ops::IV + LONGEST + ops::TAG {
-            return Err(HsmError::Tampered);
-        }
-        let (id, aad, wrapped) = (*key, aad.to_vec(), wrapped.to_vec());
-        self.shared.call(move |seat, until| {
-            let first = seat.with(until, |place| {
-                let key = handle(place, &id, KeyKind::Wrapping)?;
-                open(place.session, key, &aad, &wrapped)
-            });
-            let second = match first {
-                Err(Trouble::Data) => judged(seat, until, &id, &aad, &wrapped),
-                other => other,
-            };
-            second.map(Unwrapped).map_err(answer)
-        })
+        self.shared.call(unwrapping(key, aad, wrapped)?)
+    }
+
+    /// Begins what [`Token::unwrap`] does.
+    ///
+    /// # Errors
+    /// Where it could not be begun.
+    pub fn begin_unwrap(
+        &self,
+        key: &KeyId,
+        aad: &[u8],
+        wrapped: &[u8],
+    ) -> Result<Call<Unwrapped>, HsmError> {
+        self.shared.begin(unwrapping(key, aad, wrapped)?)
     }
 
     /// Signs `message` (at most 64 KiB) with Ed25519 (RFC 8032, no context).
@@ -189,17 +188,20 @@ impl Token {
     /// # Errors
     /// See [`HsmError`].
     pub fn sign(&self, key: &KeyId, message: &[u8]) -> Result<[u8; 64], HsmError> {
-        if message.len() > LONGEST {
-            return Err(HsmError::Input("a message has at most 64 KiB"));
-        }
-        let (id, message) = (*key, message.to_vec());
-        self.shared.call(move |seat, until| {
-            seat.with(until, |place| {
-                let key = handle(place, &id, KeyKind::Signing)?;
-                Ok(ops::sign(place.session, key, &message)?)
-            })
-            .map_err(answer)
-        })
+        self.shared.call(signing(key, message)?)
+    }
+
+    /// Begins what [`Token::sign`] does.
+    ///
+    /// # Errors
+    /// Where it could not be begun.
+    pub fn begin_sign(&self, key: &KeyId, message: &[u8]) -> Result<Call<[u8; 64]>, HsmError> {
+        self.shared.begin(signing(key, message)?)
+    }
+
+    /// How long a call may take.
+    pub fn deadline(&self) -> Duration {
+        self.shared.deadline
     }
 
     /// The public half of a signing key (32 bytes, RFC 8032), from memory if it was ever read.
@@ -247,6 +249,52 @@ impl Drop for Token {
     fn drop(&mut self) {
         self.shared.close();
     }
+}
+
+fn unwrapping(
+    key: &KeyId,
+    aad: &[u8],
+    wrapped: &[u8],
+) -> Result<
+    impl FnMut(&mut Seat<'_>, Instant) -> Result<Unwrapped, HsmError> + Send + 'static,
+    HsmError,
+> {
+    check_aad(aad)?;
+    if wrapped.len() < ops::IV + ops::TAG || wrapped.len() > ops::IV + LONGEST + ops::TAG {
+        return Err(HsmError::Tampered);
+    }
+    let (id, aad, wrapped) = (*key, aad.to_vec(), wrapped.to_vec());
+    Ok(move |seat: &mut Seat<'_>, until| {
+        let first = seat.with(until, |place| {
+            let key = handle(place, &id, KeyKind::Wrapping)?;
+            open(place.session, key, &aad, &wrapped)
+        });
+        let second = match first {
+            Err(Trouble::Data) => judged(seat, until, &id, &aad, &wrapped),
+            other => other,
+        };
+        second.map(Unwrapped).map_err(answer)
+    })
+}
+
+fn signing(
+    key: &KeyId,
+    message: &[u8],
+) -> Result<
+    impl FnMut(&mut Seat<'_>, Instant) -> Result<[u8; 64], HsmError> + Send + 'static,
+    HsmError,
+> {
+    if message.len() > LONGEST {
+        return Err(HsmError::Input("a message has at most 64 KiB"));
+    }
+    let (id, message) = (*key, message.to_vec());
+    Ok(move |seat: &mut Seat<'_>, until| {
+        seat.with(until, |place| {
+            let key = handle(place, &id, KeyKind::Signing)?;
+            Ok(ops::sign(place.session, key, &message)?)
+        })
+        .map_err(answer)
+    })
 }
 
 /// Is it the bytes or the token? In a fresh session, because the first may be in the middle of something.

@@ -64,6 +64,64 @@ fn wrapped_bytes_open_again() {
     });
 }
 
+/// Waits for a future as the simplest of runtimes does.
+fn wait<T>(mut call: hsm::Call<T>) -> Result<T, HsmError> {
+    struct Thread(std::thread::Thread);
+    impl std::task::Wake for Thread {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = std::sync::Arc::new(Thread(std::thread::current())).into();
+    let mut context = std::task::Context::from_waker(&waker);
+    loop {
+        match std::pin::Pin::new(&mut call).poll(&mut context) {
+            std::task::Poll::Ready(answer) => return answer,
+            std::task::Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+#[test]
+fn a_call_that_was_begun_ends_with_the_same_answer() {
+    scenario("a_call_that_was_begun_ends_with_the_same_answer", |dir| {
+        let token = open(dir, "custody-1");
+        let (kek, ck) = (
+            token.make_wrapping_key("kek").unwrap(),
+            token.make_signing_key("checkpoint").unwrap(),
+        );
+        // More than the token has sessions, ended in another order.
+        let begun: Vec<_> = (0..8_u8)
+            .map(|n| (n, token.begin_sign(&ck, &[n; 40]).unwrap()))
+            .collect();
+        let public = UnparsedPublicKey::new(&ED25519, token.public_key(&ck).unwrap());
+        for (n, call) in begun.into_iter().rev() {
+            public.verify(&[n; 40], &wait(call).unwrap()).unwrap();
+        }
+        let mut wrapped = token.wrap(&kek, AAD, &[7; 32]).unwrap();
+        let opened = wait(token.begin_unwrap(&kek, AAD, &wrapped).unwrap());
+        assert_eq!(opened.map(|u| u.expose().to_vec()), Ok(vec![7; 32]));
+        // One that nobody waits for takes nothing from the next.
+        drop(token.begin_unwrap(&kek, AAD, &wrapped).unwrap());
+        let last = wrapped.len() - 1;
+        wrapped[last] ^= 1;
+        let refused = wait(token.begin_unwrap(&kek, AAD, &wrapped).unwrap());
+        assert_eq!(refused.map(|_| ()), Err(HsmError::Tampered));
+        let long = vec![0; hsm::LONGEST + 1];
+        assert!(matches!(
+            token.begin_sign(&ck, &long).map(|_| ()),
+            Err(HsmError::Input(_))
+        ));
+        for id in [kek, ck] {
+            token.destroy_key(&id).unwrap();
+        }
+        // A token that goes leaves nobody waiting.
+        let left = token.begin_sign(&ck, &[1]).unwrap();
+        drop(token);
+        assert!(wait(left).is_err());
+    });
+}
+
 #[test]
 fn what_was_altered_or_swapped_is_tampered() {
     scenario("what_was_altered_or_swapped_is_tampered", |dir| {

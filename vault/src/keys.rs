@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use audit::checkpoint::VerifierKey;
-use hsm::{HsmError, KeyKind, Select, State, Token, TokenSpec, softhsm};
+use hsm::{Call, HsmError, KeyKind, Select, State, Token, TokenSpec, softhsm};
 use quorum::Hash;
 use quorum::ids::KeyId;
 use quorum::secret::{HalfH, Plaintext, custody_aad};
@@ -35,6 +35,17 @@ const SERVICE: &str = "vitrine-service";
 struct Named {
     name: String,
     token: Token,
+}
+
+impl Named {
+    /// The answer to a call that was begun, if it comes in time.
+    async fn answer<T>(
+        &self,
+        begun: std::result::Result<Call<T>, HsmError>,
+    ) -> std::result::Result<T, HsmError> {
+        let timely = tokio::time::timeout(self.token.deadline(), begun?).await;
+        timely.unwrap_or(Err(HsmError::Deadline))
+    }
 }
 
 /// All tokens of this node.
@@ -247,60 +258,67 @@ impl Keys {
         list: Vec<Wrapped>,
         ctx: Hash,
     ) -> Result<(HalfH, Spent)> {
-        let tokens = self.tokens.clone();
-        blocking(move || {
-            let spent = Spent { seq: receipt.seq(), leaf: receipt.leaf() };
-            let (mut last, mut changed) = (None, false);
-            for named in &tokens.custody {
-                let Some(key) = labelled(&named.token, WRAPPING) else { continue };
-                let Some(item) = list.iter().find(|w| w.key == ours(&key)) else { continue };
-                let aad = custody_aad(item.key, &ctx);
-                match named.token.unwrap(&key, &aad, &item.wrapped) {
-                    Ok(bytes) => {
-                        let h = HalfH::copy_of(bytes.expose()).ok_or_else(tampered)?;
-                        return Ok((h, spent));
-                    }
-                    // The other token's copy may be whole; only where none opens is the secret lost.
-                    Err(HsmError::Tampered) => {
-                        tracing::error!(token = %named.name, "a custody token refuses its copy: somebody changed it");
-                        changed = true;
-                    }
-                    Err(e) => {
-                        tracing::warn!(token = %named.name, error = %e, "a custody token did not unwrap");
-                        last = Some(e);
-                    }
+        let spent = Spent {
+            seq: receipt.seq(),
+            leaf: receipt.leaf(),
+        };
+        let (mut last, mut changed) = (None, false);
+        for named in &self.tokens.custody {
+            let Some(key) = labelled(&named.token, WRAPPING) else {
+                continue;
+            };
+            let Some(item) = list.iter().find(|w| w.key == ours(&key)) else {
+                continue;
+            };
+            let aad = custody_aad(item.key, &ctx);
+            let begun = named.token.begin_unwrap(&key, &aad, &item.wrapped);
+            match named.answer(begun).await {
+                Ok(bytes) => {
+                    let h = HalfH::copy_of(bytes.expose()).ok_or_else(tampered)?;
+                    return Ok((h, spent));
+                }
+                // The other token's copy may be whole; only where none opens is the secret lost.
+                Err(HsmError::Tampered) => {
+                    tracing::error!(token = %named.name, "a custody token refuses its copy: somebody changed it");
+                    changed = true;
+                }
+                Err(e) => {
+                    tracing::warn!(token = %named.name, error = %e, "a custody token did not unwrap");
+                    last = Some(e);
                 }
             }
-            if changed && last.is_none() {
-                return Err(tampered());
-            }
-            Err(last.as_ref().map_or_else(|| Error::internal("no token holds a key of this version"), down))
-        })
-        .await
+        }
+        if changed && last.is_none() {
+            return Err(tampered());
+        }
+        let none = || Error::internal("no token holds a key of this version");
+        Err(last.as_ref().map_or_else(none, down))
     }
 
     /// Signs a checkpoint's body with whichever token answers first in order.
     pub async fn sign_checkpoint(&self, body: &[u8]) -> Result<Signed> {
-        let (tokens, body) = (self.tokens.clone(), body.to_vec());
-        blocking(move || {
-            let name = std::str::from_utf8(&body).ok().and_then(|b| b.lines().next()).unwrap_or_default().to_owned();
-            let mut last = None;
-            for named in &tokens.checkpoint {
-                let Some(key) = labelled(&named.token, SIGNING) else { continue };
-                match named.token.public_key(&key).and_then(|public| named.token.sign(&key, &body).map(|s| (public, s))) {
-                    Ok((public, signature)) => {
-                        let key = VerifierKey::new(&name, public).map_err(Error::internal)?;
-                        return Ok(Signed { key, signature });
-                    }
-                    Err(e) => {
-                        tracing::warn!(token = %named.name, error = %e, "a checkpoint token did not sign");
-                        last = Some(e);
-                    }
+        let text = std::str::from_utf8(body).ok();
+        let name = text.and_then(|b| b.lines().next()).unwrap_or_default();
+        let mut last = None;
+        for named in &self.tokens.checkpoint {
+            let Some(key) = key_labelled(&named.token, SIGNING) else {
+                continue;
+            };
+            let Some(public) = key.public else { continue };
+            match named.answer(named.token.begin_sign(&key.id, body)).await {
+                Ok(signature) => {
+                    let key = VerifierKey::new(name, public).map_err(Error::internal)?;
+                    return Ok(Signed { key, signature });
+                }
+                Err(e) => {
+                    tracing::warn!(token = %named.name, error = %e, "a checkpoint token did not sign");
+                    last = Some(e);
                 }
             }
-            Err(last.as_ref().map_or_else(|| not_started("no checkpoint key"), down))
-        })
-        .await
+        }
+        Err(last
+            .as_ref()
+            .map_or_else(|| not_started("no checkpoint key"), down))
     }
 
     /// Wraps a connector's own login by the service token.
@@ -415,6 +433,10 @@ fn opened(spec: TokenSpec, name: &str) -> Result<Token> {
 }
 
 fn labelled(token: &Token, label: &str) -> Option<hsm::KeyId> {
+    key_labelled(token, label).map(|key| key.id)
+}
+
+fn key_labelled(token: &Token, label: &str) -> Option<hsm::Key> {
     let kind = if label == SIGNING {
         KeyKind::Signing
     } else {
@@ -424,7 +446,6 @@ fn labelled(token: &Token, label: &str) -> Option<hsm::KeyId> {
         .keys()
         .into_iter()
         .find(|k| k.label == label && k.kind == kind)
-        .map(|k| k.id)
 }
 
 fn ours(key: &hsm::KeyId) -> KeyId {
