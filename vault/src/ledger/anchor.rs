@@ -2,9 +2,11 @@
 //!
 //! Trusted: whoever replaces it *and* rolls the database back hides that from this node; other nodes,
 //! witnesses and people's pages still see it. Without one the node refuses until `serve --adopt`.
-//! Written, renamed and synced; a crash in between leaves the old one, which the tree extends as well.
+//! The file has two places, written in turn and synced, so that a crash in between leaves the old one whole, which the tree
+//! extends as well: one sync, where a file that is made anew and renamed takes two.
 
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use quorum::Hash;
@@ -23,12 +25,61 @@ pub struct Anchored {
     pub root: Hash,
 }
 
+/// One place: this as JSON, and blanks up to its end.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct Place {
     ledger: String,
     size: u64,
     root: String,
+    /// Writes so far; the higher of the two holds.
+    turn: u64,
+    /// Over the others, so that half a write is none.
+    check: String,
+}
+
+impl Place {
+    /// Bytes of a place: what disks and file systems write at once, so that a write to one place can't damage the other.
+    const BYTES: usize = 4096;
+
+    fn of(to: &Anchored, turn: u64) -> Place {
+        Place {
+            ledger: to.ledger.to_string(),
+            size: to.size,
+            root: to.root.to_string(),
+            turn,
+            check: check(to, turn),
+        }
+    }
+
+    fn text(&self) -> Result<Vec<u8>> {
+        let mut text = serde_json::to_vec(self).map_err(Error::internal)?;
+        text.resize(Place::BYTES - 1, b' ');
+        text.push(b'\n');
+        Ok(text)
+    }
+
+    /// What stands there, and its turn.
+    fn read(bytes: &[u8]) -> Option<(Anchored, u64)> {
+        let place: Place = serde_json::from_slice(bytes).ok()?;
+        let anchored = Anchored {
+            ledger: place.ledger.parse().ok()?,
+            size: place.size,
+            root: place.root.parse().ok()?,
+        };
+        (place.check == check(&anchored, place.turn)).then_some((anchored, place.turn))
+    }
+}
+
+fn check(anchored: &Anchored, turn: u64) -> String {
+    let Anchored { ledger, size, root } = anchored;
+    let parts = [
+        &ledger.0[..],
+        &size.to_be_bytes(),
+        &root.0,
+        &turn.to_be_bytes(),
+    ];
+    quorum::labelled("anchor", &parts).to_string()
 }
 
 /// The file.
@@ -50,48 +101,39 @@ impl Anchor {
     /// # Errors
     /// `NotReady` when it is there and cannot be read: refuse, never start anew.
     pub fn read(&self) -> Result<Option<Anchored>> {
-        let text = match std::fs::read_to_string(&self.path) {
-            Ok(text) => text,
+        Ok(self.newest()?.map(|(held, _)| held))
+    }
+
+    /// What holds, and its turn.
+    fn newest(&self) -> Result<Option<(Anchored, u64)>> {
+        let bytes = match std::fs::read(&self.path) {
+            Ok(bytes) => bytes,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(self.unreadable(&e.to_string())),
         };
-        let file: File =
-            serde_json::from_str(&text).map_err(|e| self.unreadable(&e.to_string()))?;
-        let ledger = file
-            .ledger
-            .parse()
-            .map_err(|_| self.unreadable("its ledger is no hash"))?;
-        let root = file
-            .root
-            .parse()
-            .map_err(|_| self.unreadable("its root is no hash"))?;
-        Ok(Some(Anchored {
-            ledger,
-            size: file.size,
-            root,
-        }))
+        let places = bytes.chunks(Place::BYTES).filter_map(Place::read);
+        let newest = places.max_by_key(|(_, turn)| *turn);
+        newest
+            .map(Some)
+            .ok_or_else(|| self.unreadable("neither of its two places is whole"))
     }
 
     /// Replaces it durably.
     pub fn write(&self, to: &Anchored) -> Result<()> {
-        let file = File {
-            ledger: to.ledger.to_string(),
-            size: to.size,
-            root: to.root.to_string(),
-        };
-        let text = serde_json::to_string(&file).map_err(Error::internal)?;
         let failed =
             |e: std::io::Error| Error::NoEntry(format!("anchor {}: {e}", self.path.display()));
         // One writer at a time, whatever process; and what somebody else has seen meanwhile is not forgotten.
         let dir = self.folder().map_err(failed)?;
         dir.lock().map_err(failed)?;
-        let newer = self
-            .read()?
-            .is_some_and(|held| held.ledger == to.ledger && held.size > to.size);
-        if newer {
+        let Some((held, turn)) = self.newest()? else {
+            return self.make(&dir, &Place::of(to, 0).text()?).map_err(failed);
+        };
+        if held.ledger == to.ledger && held.size > to.size {
             return Ok(());
         }
-        self.replace(&dir, text.as_bytes()).map_err(failed)
+        let turn = turn + 1;
+        self.put(turn % 2, &Place::of(to, turn).text()?)
+            .map_err(failed)
     }
 
     /// Removes it, durably: for founding anew what nobody has joined.
@@ -119,13 +161,22 @@ impl Anchor {
             .map_err(Error::internal)?
     }
 
-    fn replace(&self, dir: &std::fs::File, bytes: &[u8]) -> std::io::Result<()> {
+    /// Makes the file, its second place blank.
+    fn make(&self, dir: &std::fs::File, first: &[u8]) -> std::io::Result<()> {
         let new = self.path.with_extension("new");
         let mut file = std::fs::File::create(&new)?;
-        file.write_all(bytes)?;
-        file.sync_data()?;
+        file.write_all(first)?;
+        file.write_all(&[b' '; Place::BYTES])?;
+        file.sync_all()?;
         std::fs::rename(&new, &self.path)?;
         dir.sync_all()
+    }
+
+    /// Writes one place, and nothing else.
+    fn put(&self, place: u64, text: &[u8]) -> std::io::Result<()> {
+        let file = std::fs::OpenOptions::new().write(true).open(&self.path)?;
+        file.write_all_at(text, place * text.len() as u64)?;
+        file.sync_data()
     }
 
     fn unreadable(&self, why: &str) -> Error {
@@ -146,9 +197,19 @@ pub fn broken(why: &'static str) -> Error {
     ))
 }
 
+/// Entries that this node has seen are not in the database.
+pub(super) fn missing() -> Error {
+    broken("entries that this node has seen are missing")
+}
+
+/// Entries that this node has seen are others in the database.
+pub(super) fn different() -> Error {
+    broken("entries that this node has seen are different")
+}
+
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
     use super::*;
 
@@ -174,5 +235,50 @@ mod tests {
         anchor.forget().unwrap();
         anchor.forget().unwrap();
         assert_eq!(anchor.read().unwrap(), None);
+    }
+
+    #[test]
+    fn p5_half_a_write_leaves_the_old_anchor_and_a_damaged_file_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("anchor");
+        let anchor = Anchor::at(&path);
+        let at = |size| Anchored {
+            ledger: Hash([1; 32]),
+            size,
+            root: Hash([size as u8; 32]),
+        };
+        anchor.write(&at(5)).unwrap();
+        for size in 6..20 {
+            let before = std::fs::read(&path).unwrap();
+            anchor.write(&at(size)).unwrap();
+            let after = std::fs::read(&path).unwrap();
+            assert_eq!(after.len(), 2 * Place::BYTES);
+            let changed: Vec<usize> = (0..after.len())
+                .filter(|&i| before[i] != after[i])
+                .collect();
+            let (first, last) = (changed[0], changed[changed.len() - 1]);
+            assert_eq!(first / Place::BYTES, last / Place::BYTES, "one place alone");
+            // Cut short anywhere, or its bytes come in another order: the old one, or the new one.
+            for cut in first..=last {
+                for half in [
+                    [&after[..cut], &before[cut..]].concat(),
+                    [&before[..cut], &after[cut..]].concat(),
+                ] {
+                    std::fs::write(&path, half).unwrap();
+                    let held = anchor.read().unwrap().unwrap();
+                    assert!(held == at(size) || held == at(size - 1), "{held:?}");
+                }
+            }
+            std::fs::write(&path, after).unwrap();
+            assert_eq!(anchor.read().unwrap(), Some(at(size)));
+        }
+        let whole = std::fs::read(&path).unwrap();
+        let nothing = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            assert!(anchor.read().is_err() && anchor.write(&at(90)).is_err());
+        };
+        nothing(b"");
+        nothing(&whole[..100]);
+        nothing(&whole.to_ascii_uppercase());
     }
 }
