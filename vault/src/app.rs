@@ -7,6 +7,7 @@ use crate::keys::Keys;
 use crate::ledger::Ledger;
 use crate::people::attestation::TrustList;
 use crate::people::sessions::Seen;
+use crate::requests::lately::Lately;
 use crate::requests::live::Presence;
 use crate::requests::proved::Checked;
 use crate::rotation::Node;
@@ -31,6 +32,8 @@ pub struct Parts {
     pub rosters: Rosters,
     /// Signatures of requests that were checked.
     pub checked: Checked,
+    /// Requests that were decided on last.
+    pub lately: Lately,
     /// Who was signed in when last asked.
     pub sessions: Seen,
     /// Safes whose drills may be filed, as far as they were asked for.

@@ -100,10 +100,10 @@ impl Engine {
         }
     }
 
-    /// Many hashes of one table as one cell of lower-case hex, in order: a row each would cost more than the hash.
+    /// Many hashes of one table as one cell of hex, in order: a row each would cost more than the hash.
     pub(crate) fn hex_of(self, column: &str, order: &str) -> String {
         match self {
-            Engine::Sqlite => format!("group_concat(lower(hex({column})), '' ORDER BY {order})"),
+            Engine::Sqlite => format!("group_concat(hex({column}), '' ORDER BY {order})"),
             Engine::Postgres => format!("string_agg(encode({column}, 'hex'), '' ORDER BY {order})"),
         }
     }

@@ -93,6 +93,11 @@ impl Script {
         }
     }
 
+    /// The database that they are for.
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
     /// Adds a statement; `values` come in place of `$1`, `$2`, ...
     pub fn add(&mut self, statement: impl Into<Cow<'static, str>>, values: impl Into<Vec<Value>>) {
         self.statements.push((statement.into(), values.into()));

@@ -291,6 +291,7 @@ pub async fn open_with(
     ledger.check_clock().await?;
     Ok(App::new(Parts {
         checked: Default::default(),
+        lately: Default::default(),
         config,
         ledger,
         keys,

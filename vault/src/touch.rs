@@ -56,7 +56,9 @@ pub struct Touch {
     /// The person.
     pub user: UserId,
     /// The key.
-    pub key: Key,
+    pub authenticator: AuthenticatorId,
+    /// Its SEC1 point, 65 bytes.
+    pub public_key: Vec<u8>,
     assertion: Assertion,
     counter: u32,
 }
@@ -151,7 +153,31 @@ impl Touch {
             statement,
             bytes,
             user: key.user,
-            key,
+            authenticator: key.authenticator,
+            public_key: key.public_key,
+            assertion,
+            counter,
+        })
+    }
+
+    /// As `checked`, under the key that a verified roster has for `user`. Whether it is live, and its counter rose, is seen where
+    /// the touch is used up, and nowhere else: what is refused there is to be checked against the key's row.
+    pub fn rostered(
+        ledger: &Ledger,
+        user: UserId,
+        signed: &Signed,
+        statement: Statement,
+        (authenticator, point): (AuthenticatorId, [u8; 65]),
+    ) -> Result<Touch> {
+        let bytes = signed.statement.clone().into_bytes();
+        let assertion = Assertion::from(&signed.assertion);
+        let counter = check_assertion(ledger, &point, &bytes, &assertion)?;
+        Ok(Touch {
+            statement,
+            bytes,
+            user,
+            authenticator,
+            public_key: point.to_vec(),
             assertion,
             counter,
         })
@@ -159,7 +185,7 @@ impl Touch {
 
     /// Uses the touch up inside the transaction: the key is still live, its counter rose, the nonce is new.
     pub async fn spend(&self, tx: &mut Tx) -> Result<()> {
-        use_key(tx, &self.key, self.counter, false).await?;
+        use_key(tx, self.authenticator, self.counter, false).await?;
         tx.use_nonce(&self.statement.nonce).await
     }
 
@@ -167,7 +193,7 @@ impl Touch {
     pub fn ask(&self, reads: &mut Script) {
         reads.add(
             [people::KEY, " WHERE authenticator = $1"].concat(),
-            [name(self.key.authenticator)],
+            [name(self.authenticator)],
         );
         reads.add(
             "SELECT 1 FROM nonces WHERE nonce = $1",
@@ -211,15 +237,10 @@ impl Touch {
     /// The `data` of a signed event.
     pub fn signed(&self) -> audit::event::Signed {
         audit::event::Signed {
-            authenticator: self.key.authenticator.audited(),
+            authenticator: self.authenticator.audited(),
             statement: self.bytes.clone(),
             assertion: event_assertion(&self.assertion),
         }
-    }
-
-    /// The leaf-independent name of this touch's key.
-    pub fn authenticator(&self) -> AuthenticatorId {
-        self.key.authenticator
     }
 }
 
@@ -292,20 +313,20 @@ fn rose(counter: u32, last: i64) -> bool {
 }
 
 /// Inside the transaction: the key is live now, and its counter rose (or neither side counts).
-pub async fn use_key(tx: &mut Tx, key: &Key, counter: u32, proved: bool) -> Result<()> {
+pub async fn use_key(tx: &mut Tx, key: AuthenticatorId, counter: u32, proved: bool) -> Result<()> {
     let used = sqlx::query(
         "UPDATE authenticators SET counter = $1, proved_at = COALESCE($3, proved_at) WHERE authenticator = $2 \
          AND revoked IS NULL AND suspended IS NULL AND (counter < $1 OR counter = 0 AND $1 = 0)",
     )
     .bind(i64::from(counter))
-    .bind(key.authenticator.to_string())
+    .bind(key.to_string())
     .bind(proved.then(|| tx.now()))
     .execute(tx.conn())
     .await?;
     if used.rows_affected() == 1 {
         return Ok(());
     }
-    people::key_by_id(tx.conn(), key.authenticator)
+    people::key_by_id(tx.conn(), key)
         .await?
         .ok_or_else(|| Error::missing("key"))?
         .must_be_live()?;

@@ -3,11 +3,14 @@
 
 use std::sync::Arc;
 
+use audit::tree::Fetched;
+
 use quorum::Hash;
 use sqlx::Row;
 use tokio::sync::Mutex;
 
-use super::anchor::{Anchor, Anchored, broken};
+use super::anchor::{self, Anchor, Anchored, broken};
+use super::proofs::{self, Tree};
 use super::{Ledger, audit_hash};
 use crate::error::{Error, Result, Words};
 use crate::keys::Keys;
@@ -82,18 +85,22 @@ impl Ledger {
     /// Refuses unless this database's tree extends the anchor: before each seal and each release, for which a
     /// database that was rolled back would give an old roster or an old count.
     pub async fn check_extends(&self) -> Result<()> {
-        let held = self.inner.signer.anchor.read()?.ok_or_else(gone)?;
+        let held = self.anchored()?;
         self.extends(held.size, held.root).await
+    }
+
+    /// What this node has relied on.
+    pub(super) fn anchored(&self) -> Result<Anchored> {
+        let held = self.inner.signer.anchor.read()?;
+        held.ok_or_else(|| broken("the anchor is gone"))
     }
 
     /// Refuses unless the stored tree had `root` at `size`.
     async fn extends(&self, size: u64, root: Hash) -> Result<()> {
         // Reads the entries' leaves themselves: where some are missing there is no root.
         match self.root_at(size).await? {
-            None => Err(broken("entries that this node has seen are missing")),
-            Some(found) if found != root => {
-                Err(broken("entries that this node has seen are different"))
-            }
+            None => Err(anchor::missing()),
+            Some(found) if found != root => Err(anchor::different()),
             Some(_) => Ok(()),
         }
     }
@@ -111,37 +118,31 @@ impl Ledger {
 
     /// A signed checkpoint that covers entry `seq`, made now if there is none. It is anchored when this returns.
     pub async fn covering(&self, seq: u64) -> Result<Checkpoint> {
-        let nothing = |_| Ok(Vec::new());
-        self.covering_with(seq, nothing).await.map(|(c, _)| c)
+        self.covering_by(seq, None).await.map(|(c, _)| c)
     }
 
-    /// As `covering`, with the proofs of that entry, of entry 0, and that the tree extends that of size `from`.
-    pub async fn show(&self, seq: u64, from: u64) -> Result<Shown> {
-        let wanted = |size| Ledger::wanted(seq, from, size);
-        let (checkpoint, nodes) = self.covering_with(seq, wanted).await?;
+    /// As `covering`, with the proofs of that entry, of entry 0, and that the tree extends that of size `from`. The `tree` is
+    /// one that was read before the entry was made.
+    pub(crate) async fn show(&self, seq: u64, from: u64, tree: Tree) -> Result<Shown> {
+        let (checkpoint, nodes) = self.covering_by(seq, Some(tree)).await?;
         let size = checkpoint.size;
-        let included = |seq| audit::tree::inclusion(&nodes, seq, size).map_err(Error::internal);
-        Ok(Shown {
-            entry: included(seq)?,
-            founding: included(0)?,
-            consistency: audit::tree::consistency(&nodes, from, size).map_err(Error::internal)?,
-            checkpoint,
-        })
+        if let Some(Ok(shown)) = nodes.map(|nodes| Shown::of(&checkpoint, &nodes, seq, from)) {
+            return Ok(shown);
+        }
+        let nodes = self.nodes(Ledger::wanted(seq, from, size)?).await?;
+        Shown::of(&checkpoint, &nodes, seq, from).map_err(Error::internal)
     }
 
-    /// A checkpoint that covers `seq`, and what of its tree is `wanted` besides.
-    async fn covering_with(
+    /// A checkpoint that covers `seq`; with its tree, where it was signed just now.
+    async fn covering_by(
         &self,
         seq: u64,
-        wanted: impl Fn(u64) -> Result<Vec<audit::tree::Range>>,
-    ) -> Result<(Checkpoint, audit::tree::Fetched)> {
+        tree: Option<Tree>,
+    ) -> Result<(Checkpoint, Option<Fetched>)> {
         let signer = &self.inner.signer;
         let mut newest = signer.newest.lock().await;
         if let Some(held) = newest.as_ref().filter(|c| c.size > seq) {
-            let held = held.as_ref().clone();
-            drop(newest);
-            let nodes = self.nodes(wanted(held.size)?).await?;
-            return Ok((held, nodes));
+            return Ok((held.as_ref().clone(), None));
         }
         // What this node has committed is enough, where it covers the entry: no need to ask how far others are.
         let mut size = self.size();
@@ -151,9 +152,9 @@ impl Ledger {
         if size <= seq {
             return Err(Error::internal(format!("entry {seq} is not durable")));
         }
-        let (signed, nodes) = self.sign(size, wanted(size)?).await?;
+        let (signed, nodes) = self.sign(size, tree).await?;
         *newest = Some(Arc::new(signed.clone()));
-        Ok((signed, nodes))
+        Ok((signed, Some(nodes)))
     }
 
     /// The newest checkpoint, covering every entry that is durable now.
@@ -162,22 +163,32 @@ impl Ledger {
         self.covering(size.saturating_sub(1)).await
     }
 
-    /// Signs the tree of `size`; gives what is `wanted` of it as well.
-    async fn sign(
-        &self,
-        size: u64,
-        wanted: Vec<audit::tree::Range>,
-    ) -> Result<(Checkpoint, audit::tree::Fetched)> {
+    /// Signs the tree of `size`, by an older one and what was appended since, where both are known.
+    async fn sign(&self, size: u64, tree: Option<Tree>) -> Result<(Checkpoint, Fetched)> {
         let founding = self.founding()?;
         let anchor = &self.inner.signer.anchor;
-        let held = anchor.read()?.ok_or_else(gone)?;
+        let held = self.anchored()?;
         if size < held.size {
-            return Err(broken("entries that this node has seen are missing"));
+            return Err(anchor::missing());
         }
-        let (root, nodes) = self
-            .root_extending((held.size, held.root), size, wanted)
-            .await?
-            .ok_or_else(|| broken("entries that this node has seen are missing or different"))?;
+        let old = (held.size, held.root);
+        let grown = match (tree, self.inner.grown.lock()) {
+            (Some(tree), Ok(by)) => tree.grown(&by, size),
+            _ => None,
+        };
+        let known = match grown {
+            Some(nodes) => proofs::extending(&nodes, old, size)?.map(|root| (root, nodes)),
+            None => None,
+        };
+        let (root, nodes) = match known {
+            Some(known) => known,
+            None => self
+                .root_extending(old, size, Vec::new())
+                .await?
+                .ok_or_else(|| {
+                    broken("entries that this node has seen are missing or different")
+                })?,
+        };
         let body = audit::checkpoint::body(&founding.name, size, &audit_hash(root));
         // Side by side: what is anchored is durable, whether its signature comes or not.
         let (signature, anchored) = futures::join!(
@@ -211,6 +222,19 @@ impl Ledger {
     }
 }
 
-fn gone() -> Error {
-    broken("the anchor is gone")
+impl Shown {
+    fn of(
+        checkpoint: &Checkpoint,
+        nodes: &Fetched,
+        seq: u64,
+        from: u64,
+    ) -> std::result::Result<Shown, audit::tree::TreeError> {
+        let size = checkpoint.size;
+        Ok(Shown {
+            entry: audit::tree::inclusion(nodes, seq, size)?,
+            founding: audit::tree::inclusion(nodes, 0, size)?,
+            consistency: audit::tree::consistency(nodes, from, size)?,
+            checkpoint: checkpoint.clone(),
+        })
+    }
 }

@@ -16,8 +16,8 @@ pub mod view;
 pub mod web;
 mod writer;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
 use quorum::Hash;
@@ -35,6 +35,7 @@ use crate::script::{Facts, Script};
 
 pub use anchor::Anchor;
 pub use checkpoints::Checkpoint;
+pub(crate) use proofs::{AskedTree, Tree};
 pub use writer::{Recorded, Tx};
 
 /// Proof that an entry is durable. Made by the writer alone; spent by whoever acts on it.
@@ -92,6 +93,8 @@ struct Inner {
     size: watch::Receiver<u64>,
     changes: Arc<AtomicU64>,
     notes: writer::Notes,
+    grown: Arc<Mutex<proofs::Grown>>,
+    first: Mutex<proofs::First>,
     founding: std::sync::OnceLock<Founding>,
     signer: checkpoints::Signer,
     /// True while the clock waits to be accepted.
@@ -115,10 +118,12 @@ impl Ledger {
         let (jobs, queue) = mpsc::channel(4096);
         let (grown, size) = watch::channel(size);
         let (changes, notes) = (Arc::new(AtomicU64::new(0)), writer::Notes::default());
+        let newest = Arc::new(Mutex::new(proofs::Grown::default()));
         let told = writer::Told {
             grown,
             changes: changes.clone(),
             notes: notes.clone(),
+            newest: newest.clone(),
         };
         let writer = writer::Writer::new(conn, db.clone(), clock.clone(), told, batch);
         tokio::spawn(writer::take_jobs(writer, queue));
@@ -130,6 +135,8 @@ impl Ledger {
                 size,
                 changes,
                 notes,
+                grown: newest,
+                first: Mutex::default(),
                 founding: std::sync::OnceLock::new(),
                 signer: checkpoints::Signer::new(keys, anchor),
                 clock_stopped: watch::Sender::new(false),

@@ -16,6 +16,7 @@ use sqlx::{AnyConnection, Row};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Receipt;
+use super::proofs::Grown;
 use crate::clock::Clock;
 use crate::db::{Db, Engine};
 use crate::error::{Error, Result};
@@ -49,6 +50,15 @@ impl<T> Recorded<T> {
     pub fn with<U>(self, value: U) -> Recorded<U> {
         Recorded {
             value,
+            receipt: self.receipt,
+            writes: self.writes,
+        }
+    }
+
+    /// Carries what `make` makes of its value.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Recorded<U> {
+        Recorded {
+            value: make(self.value),
             receipt: self.receipt,
             writes: self.writes,
         }
@@ -359,6 +369,8 @@ pub(super) struct Told {
     /// Batches that may have ended somebody's session or key; counted before anybody is told.
     pub(super) changes: Arc<AtomicU64>,
     pub(super) notes: Notes,
+    /// What was appended last.
+    pub(super) newest: Arc<Mutex<Grown>>,
 }
 
 /// The writer's own state.
@@ -441,6 +453,9 @@ impl Writer {
             Err(_) => Vec::new(),
         };
         let size = tx.finish(&notes).await?;
+        if let Ok(mut newest) = self.told.newest.lock() {
+            newest.add(tx.appended.iter().map(|(entry, ..)| entry));
+        }
         if people {
             self.told.changes.fetch_add(1, Ordering::SeqCst);
         }

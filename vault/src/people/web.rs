@@ -119,7 +119,9 @@ async fn login_finish(
     touch::trust_counter(&app.ledger, &key, counter).await?;
     let used = key.clone();
     app.ledger
-        .aside(move |tx| Box::pin(async move { touch::use_key(tx, &used, counter, false).await }))
+        .aside(move |tx| {
+            Box::pin(async move { touch::use_key(tx, used.authenticator, counter, false).await })
+        })
         .await?;
     let user = store::user_by_id(&app.ledger.db().pool, key.user)
         .await?
@@ -519,7 +521,7 @@ impl Enrolment {
                     }
                     let admission = match admission {
                         Some((old, assertion, counter)) => {
-                            touch::use_key(tx, &old, counter, false).await?;
+                            touch::use_key(tx, old.authenticator, counter, false).await?;
                             Some(audit::event::Admission {
                                 assertion: touch::event_assertion(&assertion),
                                 authenticator: old.authenticator.audited(),

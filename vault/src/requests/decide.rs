@@ -15,6 +15,7 @@ use serde::Deserialize;
 use sqlx::{AnyConnection, Row};
 
 use super::State;
+use super::lately::{self, Known};
 use super::live::{self, Live};
 use super::store::{self, Filed, Said};
 use crate::app::App;
@@ -255,7 +256,7 @@ pub struct SentDecision {
     share: Option<SentShare>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SentShare {
     x: u8,
@@ -271,10 +272,31 @@ pub async fn decide(
     sent: SentDecision,
 ) -> Result<Live> {
     let statement = signed_by(&app.ledger, who.user, &sent.signed)?;
-    let Kind::Approval(approval) = statement.kind.clone() else {
-        return Err(bad_statement("it is no decision"));
+    let known = app.lately.of(request);
+    let known = known.and_then(|k| Some((k.key(who.user, &sent.signed.credential_id.0)?, k)));
+    let Some((key, known)) = known else {
+        return decide_read(app, who, request, sent, statement).await;
     };
-    let about = about(&approval)?;
+    let touch = Touch::rostered(&app.ledger, who.user, &sent.signed, statement, key)?;
+    match decided(app, who, (touch, sent.share.clone()), known, true).await {
+        Err(e) if lately::doubtful(&e) => {
+            app.lately.forget(request);
+            let statement = signed_by(&app.ledger, who.user, &sent.signed)?;
+            decide_read(app, who, request, sent, statement).await
+        }
+        done => done,
+    }
+}
+
+/// As `decide`, on a request that is read first.
+async fn decide_read(
+    app: &App,
+    who: &Person,
+    request: RequestId,
+    sent: SentDecision,
+    statement: Statement,
+) -> Result<Live> {
+    let about = about(approval_of(&statement)?)?;
     let mut reads = app.ledger.script();
     reads.add(
         [people::KEY, " WHERE credential_id = $1"].concat(),
@@ -293,14 +315,37 @@ pub async fn decide(
     if founding(&asked) {
         return Err(bad_statement("a new safe is accepted, not approved"));
     }
-    let (named, in_force) = app
+    let (named, in_force, newest) = app
         .rosters
-        .named_by(&app.ledger, asked.safe, asked.roster, facts.row()?)
+        .named_under(&app.ledger, asked.safe, asked.roster, facts.row()?)
         .await?;
-    let rosters = Rosters { named, in_force };
-    if approval.decision == Decision::Approve {
+    let known = Known {
+        filed,
+        asked,
+        rosters: Rosters { named, in_force },
+        newest,
+    };
+    decided(app, who, (touch, sent.share), known, false).await
+}
+
+/// Enters a decision whose signature was checked, on a request that was read; `guessed`: a moment ago.
+async fn decided(
+    app: &App,
+    who: &Person,
+    (touch, share): (Touch, Option<SentShare>),
+    known: Known,
+    guessed: bool,
+) -> Result<Live> {
+    let Known {
+        filed,
+        asked,
+        rosters,
+        newest,
+    } = known;
+    let request = filed.request;
+    if approval_of(&touch.statement)?.decision == Decision::Approve {
         may_approve(who, &filed, &rosters)?;
-        comes_with_share(&asked, &rosters, who.user, sent.share.as_ref())?;
+        comes_with_share(&asked, &rosters, who.user, share.as_ref())?;
     }
     let proved = super::proved::by_roster(&rosters, &touch);
     let decided = Decided {
@@ -308,10 +353,10 @@ pub async fn decide(
         statement: filed.statement,
         asked: asked.clone(),
         touch,
-        approval,
         request,
         rosters: rosters.clone(),
-        share: sent.share,
+        guessed: guessed.then_some(newest),
+        share,
     };
     let (reads, writes) = (decided.asks(app.ledger.script()), app.ledger.script());
     let (entered, receipt) = app
@@ -336,6 +381,12 @@ pub async fn decide(
         signing,
         counting,
     } = entered;
+    app.lately.keep(Known {
+        filed: filed.clone(),
+        asked: asked.clone(),
+        rosters: rosters.clone(),
+        newest,
+    });
     Ok(live::picture(
         app,
         &filed,
@@ -345,6 +396,13 @@ pub async fn decide(
         &signing,
         &counting,
     ))
+}
+
+fn approval_of(statement: &Statement) -> Result<&Approval> {
+    match &statement.kind {
+        Kind::Approval(approval) => Ok(approval),
+        _ => Err(bad_statement("it is no decision")),
+    }
 }
 
 /// The request that an approval says it is about.
@@ -396,13 +454,14 @@ fn may_approve(who: &Person, filed: &Filed, rosters: &Rosters) -> Result<()> {
 /// A decision that was checked, before it is entered.
 struct Decided {
     touch: Touch,
-    approval: Approval,
     /// The request's statement as it was read, before it was entered what was decided.
     statement: Vec<u8>,
     asked: Asked,
     subject: Json,
     request: RequestId,
     rosters: Rosters,
+    /// The newest event about a key, where the rosters are a guess.
+    guessed: Option<u64>,
     share: Option<SentShare>,
 }
 
@@ -422,7 +481,7 @@ impl Decided {
                     UNION SELECT r.authenticator FROM requests r WHERE r.request = $1 UNION SELECT $2";
         reads.add(
             people::lives_in(keys),
-            [name(self.request), name(self.touch.authenticator())],
+            [name(self.request), name(self.touch.authenticator)],
         );
         self.touch.ask(&mut reads);
         let named = self.rosters.named.approvers().iter();
@@ -430,6 +489,9 @@ impl Decided {
             [people::SIGNS, "($1)"].concat(),
             [Value::Texts(named.map(|a| a.user.to_string()).collect())],
         );
+        if self.guessed.is_some() {
+            rosters::ask_named(&mut reads, self.asked.safe, self.asked.roster);
+        }
         reads
     }
 
@@ -441,14 +503,15 @@ impl Decided {
     ) -> Result<Recorded<Entered>> {
         let Decided {
             touch,
-            approval,
             statement,
             asked,
             subject,
             request,
             rosters,
+            guessed,
             share,
         } = self;
+        let approval = approval_of(&touch.statement)?;
         let (mut filed, roster) = store::read_one(facts.row()?.as_ref())?;
         same_roster(roster, &rosters)?;
         if filed.statement != statement {
@@ -457,7 +520,7 @@ impl Decided {
         let mut said = store::read_said(&facts.rows()?)?;
         let lives = people::read_lives(&facts.rows()?)?;
         decision::check_decision(
-            &approval,
+            approval,
             touch.user,
             filed.leaf,
             &subject,
@@ -483,6 +546,10 @@ impl Decided {
         let proving = approves && share.is_some();
         touch.used_up(&mut facts, tx.now(), proving, &mut writes)?;
         let signing = people::ids(&facts.rows()?)?;
+        if let Some(newest) = guessed {
+            let row = facts.row()?;
+            rosters::still_named(row.as_ref(), &rosters.named, &rosters.in_force, newest)?;
+        }
         let event = if approves {
             Event::RequestApproved(touch.signed())
         } else {
@@ -497,7 +564,7 @@ impl Decided {
             seq: done.seq(),
             time: done.time(),
             user: touch.user,
-            authenticator: touch.authenticator(),
+            authenticator: touch.authenticator,
             decision: if approves { "approve" } else { "deny" }.into(),
             statement: touch.bytes.clone(),
             x: share.as_ref().map(|s| s.x),
@@ -564,7 +631,7 @@ pub async fn accept(app: &App, who: &Person, request: RequestId, signed: Signed)
         .any(|a| a.user == who.user && a.authenticators.contains(&acceptance.authenticator));
     let subject = quorum::json::parse(&filed.statement).map_err(Error::internal)?;
     if !named
-        || acceptance.authenticator != touch.authenticator()
+        || acceptance.authenticator != touch.authenticator
         || acceptance.entry != filed.leaf
         || acceptance.subject != subject
     {
@@ -585,7 +652,7 @@ pub async fn accept(app: &App, who: &Person, request: RequestId, signed: Signed)
                 let before = store::said(&mut *tx.conn(), request).await?;
                 if before
                     .iter()
-                    .any(|s| s.decision == "accept" && s.authenticator == touch.authenticator())
+                    .any(|s| s.decision == "accept" && s.authenticator == touch.authenticator)
                 {
                     return Err(Error::conflict(
                         "Nothing was done.",
@@ -603,7 +670,7 @@ pub async fn accept(app: &App, who: &Person, request: RequestId, signed: Signed)
                     seq: done.seq(),
                     time: done.time(),
                     user: touch.user,
-                    authenticator: touch.authenticator(),
+                    authenticator: touch.authenticator,
                     decision: "accept".into(),
                     statement: touch.bytes.clone(),
                     x: None,

@@ -53,14 +53,12 @@ pub async fn file(
         return Err(bad_statement("it carries another name than yours"));
     }
     let (rosters, (), newest) = futures::try_join!(
-        check_rosters(app, &asked, touch.key.authenticator, who),
+        check_rosters(app, &asked, touch.authenticator, who),
         check_sealed(app, &asked),
         app.rosters.newest_key_event(&app.ledger)
     )?;
-    let key = app
-        .rosters
-        .known_key(who.user, touch.authenticator(), newest);
-    let checked = key.is_some_and(|key| key.as_bytes()[..] == touch.key.public_key[..]);
+    let key = app.rosters.known_key(who.user, touch.authenticator, newest);
+    let checked = key.is_some_and(|key| key.as_bytes()[..] == touch.public_key[..]);
     let (credential, version) = match &asked.purpose {
         Purpose::Release(r) => (Some(r.credential), Some(r.version)),
         Purpose::Target(t) => (Some(t.credential), None),
@@ -100,7 +98,7 @@ pub async fn file(
                     code: row_code,
                     state: State::Waiting,
                     requester: touch.user,
-                    authenticator: touch.authenticator(),
+                    authenticator: touch.authenticator,
                     safe: asked.safe,
                     credential,
                     version,

@@ -3,6 +3,7 @@
 pub mod decide;
 pub mod evidence;
 pub mod file;
+pub mod lately;
 pub mod live;
 pub mod poll;
 pub mod proved;

@@ -125,8 +125,8 @@ fn decision_digest(filed: &Filed, said: &Said) -> Hash {
 
 /// Whether a touch was checked under the very key that a verified roster has for it.
 pub fn by_roster(rosters: &Rosters, touch: &Touch) -> bool {
-    rostered(Some(rosters), touch.user, touch.authenticator())
-        .is_some_and(|key| key.as_bytes()[..] == touch.key.public_key[..])
+    rostered(Some(rosters), touch.user, touch.authenticator)
+        .is_some_and(|key| key.as_bytes()[..] == touch.public_key[..])
 }
 
 fn rostered(rosters: Option<&Rosters>, user: UserId, key: AuthenticatorId) -> Option<PublicKey> {
@@ -184,6 +184,27 @@ pub async fn decisions(
     rosters: Option<&Rosters>,
     told: Told,
 ) -> Result<Proof> {
+    let (proof, news) = sorted(&app.checked, filed, told)?;
+    if !news.is_empty() {
+        check(app, rosters, &news).await?;
+    }
+    Ok(proof)
+}
+
+/// As `decisions`, where all of them were checked before; none where one was not.
+///
+/// # Errors
+/// As `decisions`.
+pub fn known(checked: &Checked, filed: &Filed, told: Told) -> Result<Option<Proof>> {
+    let (proof, news) = sorted(checked, filed, told)?;
+    Ok(news.is_empty().then_some(proof))
+}
+
+/// A signed entry, who a row says signed it, and the row's digest.
+type New = (Entry, UserId, Hash);
+
+/// What was said, and what of it was not checked before: each entry says what its row says.
+fn sorted(checked: &Checked, filed: &Filed, told: Told) -> Result<(Proof, Vec<New>)> {
     let Told { mut said, entries } = told;
     said.retain(|s| s.decision != "deny");
     let mut news = Vec::new();
@@ -192,25 +213,21 @@ pub async fn decisions(
         bytes.ok_or_else(|| unproved("a row names an entry that is not there"))
     };
     let (bytes, row) = (at(filed.seq)?, filing_digest(filed));
-    if !app.checked.has(leaf(bytes), row) {
+    if !checked.has(leaf(bytes), row) {
         let entry = read(bytes, filed.seq)?;
         filing_says(&entry, filed)?;
         news.push((entry, filed.requester, row));
     }
     for s in &said {
         let (bytes, row) = (at(s.seq)?, decision_digest(filed, s));
-        if !app.checked.has(leaf(bytes), row) {
+        if !checked.has(leaf(bytes), row) {
             let entry = read(bytes, s.seq)?;
             decision_says(&entry, s, filed)?;
             news.push((entry, s.user, row));
         }
     }
-    if !news.is_empty() {
-        check(app, rosters, &news).await?;
-    }
-    Ok(Proof {
-        by_seq: said.into_iter().map(|s| (s.seq, s)).collect(),
-    })
+    let by_seq = said.into_iter().map(|s| (s.seq, s)).collect();
+    Ok((Proof { by_seq }, news))
 }
 
 fn read(bytes: &[u8], seq: u64) -> Result<Entry> {
@@ -223,7 +240,7 @@ fn read(bytes: &[u8], seq: u64) -> Result<Entry> {
 }
 
 /// Checks that these entries are in the tree, and who signed them; keeps that their rows were checked.
-async fn check(app: &App, rosters: Option<&Rosters>, news: &[(Entry, UserId, Hash)]) -> Result<()> {
+async fn check(app: &App, rosters: Option<&Rosters>, news: &[New]) -> Result<()> {
     // The newest: whatever happened to the keys since is under it too.
     let checkpoint = app.ledger.checkpoint().await?;
     let trust = rosters::trust(&app.ledger, &checkpoint).await?;

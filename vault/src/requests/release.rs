@@ -7,18 +7,19 @@
 
 use audit::Event;
 use audit::event::{Closed, Ended, ReleaseOpened};
+use quorum::Hash;
 use quorum::decision::At;
 use quorum::entry::Entry;
 use quorum::ids::RequestId;
 use quorum::secret::{self, Envelope};
 use quorum::statement::{Purpose, ReleasePurpose, Request as Asked};
 use serde_json::json;
-use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::State;
 use super::decide::{self, Rosters};
-use super::proved::{Proof, Told};
+use super::lately::{self, Known};
+use super::proved::{self, Proof, Told};
 use super::store::{self, Filed, Said};
 use crate::app::App;
 use crate::b64;
@@ -26,48 +27,55 @@ use crate::convert::Audited;
 use crate::credentials::store as credentials;
 use crate::error::{Error, Result};
 use crate::keys::Wrapped;
-use crate::ledger::{Checkpoint, Receipt, Recorded, Tx};
-use crate::people::store::{self as people, seq};
+use crate::ledger::{AskedTree, Checkpoint, Ledger, Receipt, Recorded, Tree, Tx};
+use crate::people::store as people;
 use crate::safes::rosters::{self, unproved};
 use crate::script::{Facts, Script, name};
 
 /// A request that may be a release, and everything that an opening of it begins with, read at one moment.
-pub struct Opener {
+struct Opener {
     /// The request.
-    pub filed: Filed,
-    size: u64,
+    filed: Filed,
+    /// The leaf of the roster that its safe's row says is in force.
+    in_force: Option<Hash>,
     rosters: Option<AnyRow>,
     envelope: Option<AnyRow>,
     custody: Vec<Wrapped>,
     told: Told,
+    tree: Tree,
+    from: u64,
 }
 
 impl Opener {
-    /// Reads it.
-    pub async fn of(app: &App, request: RequestId) -> Result<Opener> {
-        // The database's tree must extend the anchor before anything is released (promise P5).
-        let extends = app.ledger.check_extends();
-        let (opener, ()) = futures::try_join!(Opener::read(app, request), extends)?;
-        Ok(opener)
+    /// Reads it, for somebody who has seen the tree of size `from`. The database's tree must extend the anchor before anything
+    /// is released (promise P5).
+    async fn of(app: &App, request: RequestId, from: u64) -> Result<Opener> {
+        let mut reads = app.ledger.script();
+        let tree = Opener::ask(app, &mut reads, request, from)?;
+        let mut facts = reads.fetch(&app.ledger.db().pool).await?;
+        Opener::read(&app.ledger, tree, &mut facts)
     }
 
-    async fn read(app: &App, request: RequestId) -> Result<Opener> {
-        let mut reads = app.ledger.script();
-        store::ask(&mut reads, request);
-        reads.add("SELECT size FROM ledger_head WHERE id = 1", []);
-        rosters::ask_sealed_under(&mut reads, request);
-        credentials::ask_sealed(&mut reads, request);
-        Told::ask(&mut reads, request);
-        let mut facts = reads.fetch(&app.ledger.db().pool).await?;
-        let (filed, _) = store::read_one(facts.row()?.as_ref())?;
-        let size = facts.row()?.map(|row| row.try_get(0)).transpose()?;
+    fn ask(app: &App, reads: &mut Script, request: RequestId, from: u64) -> Result<Asking> {
+        store::ask(reads, request);
+        rosters::ask_sealed_under(reads, request);
+        credentials::ask_sealed(reads, request);
+        Told::ask(reads, request);
+        let tree = app.ledger.ask_tree(reads, from)?;
+        Ok(Asking { tree, from })
+    }
+
+    fn read(ledger: &Ledger, asking: Asking, facts: &mut Facts) -> Result<Opener> {
+        let (filed, in_force) = store::read_one(facts.row()?.as_ref())?;
         Ok(Opener {
             filed,
-            size: size.map(seq).transpose()?.unwrap_or(0),
+            in_force,
             rosters: facts.row()?,
             envelope: facts.row()?,
             custody: credentials::read_custody(&facts.rows()?)?,
-            told: Told::read(&mut facts)?,
+            told: Told::read(facts)?,
+            tree: asking.tree.read(ledger, facts)?,
+            from: asking.from,
         })
     }
 
@@ -86,11 +94,37 @@ impl Opener {
     }
 }
 
-/// Opens a release, or gives the same answer again until its end; with the proof that the ledger extends its tree of size `from`.
-pub async fn open(app: &App, mut opener: Opener, from: u64) -> Result<serde_json::Value> {
-    if from > opener.size {
+/// What else was asked for.
+struct Asking {
+    tree: AskedTree,
+    from: u64,
+}
+
+/// Opens a release, or gives the same answer again until its end, to whom `may` have it; with the proof that the ledger extends
+/// the tree of size `from`, which was seen.
+pub async fn open(
+    app: &App,
+    request: RequestId,
+    from: u64,
+    may: impl Fn(&Filed) -> Result<()>,
+) -> Result<serde_json::Value> {
+    if from > app.ledger.size() && from > app.ledger.stored_size().await? {
         return Err(crate::ledger::web::behind());
     }
+    if let Some(known) = app.lately.of(request) {
+        may(&known.filed)?;
+        app.lately.forget(request);
+        match at_once(app, known, from).await {
+            Err(e) if lately::doubtful(&e) => {}
+            Err(e) => return Err(e),
+            Ok(given) => {
+                crate::fault::point("open.committed");
+                return answer(app, given).await;
+            }
+        }
+    }
+    let mut opener = Opener::of(app, request, from).await?;
+    may(&opener.filed)?;
     let asked = opener.filed.asked()?;
     let Purpose::Release(release) = &asked.purpose else {
         return Err(Error::invalid(
@@ -108,7 +142,13 @@ pub async fn open(app: &App, mut opener: Opener, from: u64) -> Result<serde_json
         .await?;
     let rosters = Rosters { named, in_force };
     let sealed = opener.sealed(release)?;
-    let Opener { filed, told, .. } = opener;
+    let Opener {
+        filed,
+        told,
+        tree,
+        from,
+        ..
+    } = opener;
     let (receipt, opened) = if filed.state == State::Open {
         crate::fault::point("open.again");
         opened_before(app, &filed, release, told.said).await?
@@ -116,7 +156,85 @@ pub async fn open(app: &App, mut opener: Opener, from: u64) -> Result<serde_json
         opened(app, &filed, &asked, &rosters, told).await?
     };
     crate::fault::point("open.committed");
-    answer(app, release, &rosters, sealed, (receipt, opened), from).await
+    let given = Given {
+        release: release.clone(),
+        rosters,
+        sealed,
+        receipt,
+        opened,
+        tree,
+        from,
+    };
+    answer(app, given).await
+}
+
+/// Opens a release that was before this node a moment ago: all that is read is read under the writer's lock.
+async fn at_once(app: &App, known: Known, from: u64) -> Result<Given> {
+    let Known {
+        filed: guess,
+        asked,
+        rosters,
+        newest,
+    } = known;
+    let Purpose::Release(release) = &asked.purpose else {
+        return Err(store::moved_on());
+    };
+    if !app.keys.ready() {
+        return Err(app.keys.outage());
+    }
+    let release = release.clone();
+    let mut reads = app.ledger.script();
+    let asking = Opener::ask(app, &mut reads, guess.request, from)?;
+    Opens::ask(&mut reads, guess.request, &release, &rosters);
+    let (ledger, checked, writes) = (app.ledger.clone(), app.checked.clone(), app.ledger.script());
+    crate::fault::point("open.before");
+    let (given, receipt) = app
+        .ledger
+        .write_on(reads, move |tx, mut facts| {
+            let mut opener = Opener::read(&ledger, asking, &mut facts)?;
+            let (named, in_force) = (&rosters.named, &rosters.in_force);
+            rosters::still_named(opener.rosters.as_ref(), named, in_force, newest)?;
+            let sealed = opener.sealed(&release)?;
+            let Opener {
+                filed,
+                in_force,
+                told,
+                tree,
+                ..
+            } = opener;
+            let said = told.said.clone();
+            let proof = proved::known(&checked, &filed, told)?.ok_or_else(store::moved_on)?;
+            let opens = Opens {
+                checked: guess,
+                asked,
+                rosters: rosters.clone(),
+                proof,
+            };
+            let done = opens.record(tx, (filed, in_force), said, (facts, writes))?;
+            Ok(done.map(|opened| (release, rosters, sealed, opened, tree)))
+        })
+        .await?;
+    let (release, rosters, sealed, opened, tree) = given;
+    Ok(Given {
+        release,
+        rosters,
+        sealed,
+        receipt,
+        opened,
+        tree,
+        from,
+    })
+}
+
+/// Everything that the answer to an opening is made of.
+struct Given {
+    release: ReleasePurpose,
+    rosters: Rosters,
+    sealed: Sealed,
+    receipt: Receipt,
+    opened: Opened,
+    tree: Tree,
+    from: u64,
 }
 
 /// Refuses unless the ledger has this very request, so that a row cannot send `h` to another delivery key.
@@ -194,15 +312,13 @@ async fn opened(
     if !app.keys.ready() {
         return Err(app.keys.outage());
     }
-    let proof = super::proved::decisions(app, filed, Some(rosters), told).await?;
+    let proof = proved::decisions(app, filed, Some(rosters), told).await?;
     let mut reads = app.ledger.script();
     store::ask(&mut reads, filed.request);
     store::ask_said(&mut reads, filed.request);
-    store::ask_lives(&mut reads, filed.request);
-    credentials::ask_state(&mut reads, release.credential, release.version);
-    rosters::ask_rows(&mut reads, &rosters.in_force);
+    Opens::ask(&mut reads, filed.request, release, rosters);
     let opens = Opens {
-        filed: filed.clone(),
+        checked: filed.clone(),
         asked: asked.clone(),
         rosters: rosters.clone(),
         proof,
@@ -211,25 +327,42 @@ async fn opened(
     crate::fault::point("open.before");
     let (opened, receipt) = app
         .ledger
-        .write_on(reads, move |tx, facts| opens.record(tx, facts, writes))
+        .write_on(reads, move |tx, mut facts| {
+            let filed = store::read_one(facts.row()?.as_ref())?;
+            let said = store::read_said(&facts.rows()?)?;
+            opens.record(tx, filed, said, (facts, writes))
+        })
         .await?;
     Ok((receipt, opened))
 }
 
 /// A release that may be opened, before it is.
 struct Opens {
-    /// As it was checked.
-    filed: Filed,
+    /// Its request as it was checked.
+    checked: Filed,
     asked: Asked,
     rosters: Rosters,
     proof: Proof,
 }
 
 impl Opens {
+    /// Asks for what `record` decides from, beside the request and what was said of it.
+    fn ask(reads: &mut Script, request: RequestId, release: &ReleasePurpose, rosters: &Rosters) {
+        store::ask_lives(reads, request);
+        credentials::ask_state(reads, release.credential, release.version);
+        rosters::ask_rows(reads, &rosters.in_force);
+    }
+
     /// Counts again, and spends the request.
-    fn record(self, tx: &mut Tx, mut facts: Facts, mut writes: Script) -> Result<Recorded<Opened>> {
+    fn record(
+        self,
+        tx: &mut Tx,
+        (filed, roster): (Filed, Option<Hash>),
+        said: Vec<Said>,
+        (mut facts, mut writes): (Facts, Script),
+    ) -> Result<Recorded<Opened>> {
         let Opens {
-            filed: checked,
+            checked,
             asked,
             rosters,
             proof,
@@ -237,7 +370,6 @@ impl Opens {
         let Purpose::Release(release) = &asked.purpose else {
             return Err(Error::internal("no release"));
         };
-        let (filed, roster) = store::read_one(facts.row()?.as_ref())?;
         decide::same_roster(roster, &rosters)?;
         if filed.statement != checked.statement || filed.requester != checked.requester {
             return Err(unproved("a request's row was changed"));
@@ -246,7 +378,7 @@ impl Opens {
             seq: tx.next_seq(),
             time: tx.now(),
         };
-        let said = proof.keep(store::read_said(&facts.rows()?)?);
+        let said = proof.keep(said);
         let lives = people::read_lives(&facts.rows()?)?;
         let tally = decide::may_act(&filed, &asked, &rosters, &said, &lives, now)?;
         let sealed = credentials::read_state(facts.row()?.as_ref())?;
@@ -291,31 +423,32 @@ impl Opens {
     }
 }
 
-async fn answer(
-    app: &App,
-    release: &ReleasePurpose,
-    rosters: &Rosters,
-    sealed: Sealed,
-    (receipt, opened): (Receipt, Opened),
-    from: u64,
-) -> Result<serde_json::Value> {
+async fn answer(app: &App, given: Given) -> Result<serde_json::Value> {
+    let Given {
+        release,
+        rosters,
+        sealed,
+        receipt,
+        opened,
+        tree,
+        from,
+    } = given;
     let Opened { entry, ends, said } = opened;
     let Sealed { envelope, custody } = sealed;
     let (seq, leaf) = (receipt.seq(), receipt.leaf());
     // Side by side: `h` goes nowhere unless the checkpoint is there, and anchored.
     let anchored = async {
-        let shown = app.ledger.show(seq, from).await?;
+        let shown = app.ledger.show(seq, from, tree).await?;
         crate::fault::point("open.anchored");
         Ok(shown)
     };
-    let (shown, (h, _spent)) = futures::try_join!(
-        anchored,
-        app.keys.unwrap_h(receipt, custody, *envelope.ctx())
-    )?;
-    crate::fault::point("open.unwrapped");
-    let sealed_h =
-        secret::seal_h(&h, &release.delivery_key, &leaf, &envelope).map_err(Error::internal)?;
-    drop(h);
+    let unwrapped = async {
+        let ctx = *envelope.ctx();
+        let (h, _spent) = app.keys.unwrap_h(receipt, custody, ctx).await?;
+        crate::fault::point("open.unwrapped");
+        secret::seal_h(&h, &release.delivery_key, &leaf, &envelope).map_err(Error::internal)
+    };
+    let (shown, sealed_h) = futures::try_join!(anchored, unwrapped)?;
     let hex = |proof: &[audit::Hash]| proof.iter().map(ToString::to_string).collect::<Vec<_>>();
     let founding = &app.ledger.founding()?.entry;
     Ok(json!({
@@ -323,7 +456,7 @@ async fn answer(
         "founding": { "seq": 0, "entry": String::from_utf8_lossy(founding), "proof": hex(&shown.founding) },
         "consistency": hex(&shown.consistency), "checkpoint": shown.checkpoint.note,
         "envelope": String::from_utf8_lossy(envelope.bytes()), "h": b64::encode(&sealed_h),
-        "shares": shares(&said, rosters, &envelope, seq), "ends": ends,
+        "shares": shares(&said, &rosters, &envelope, seq), "ends": ends,
     }))
 }
 

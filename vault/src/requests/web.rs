@@ -275,10 +275,9 @@ async fn open(
     path: web::Path<String>,
     body: web::Json<Opening>,
 ) -> Result<HttpResponse> {
-    let (caller, opener) = futures::join!(caller(&req), release::Opener::of(&app, id(&path)?));
-    let (caller, opener) = (caller?, opener?);
-    caller.must_have_asked(&opener.filed)?;
-    ok(release::open(&app, opener, body.from).await?)
+    let (request, caller) = (id(&path)?, caller(&req).await?);
+    let may = |filed: &Filed| caller.must_have_asked(filed);
+    ok(release::open(&app, request, body.from, may).await?)
 }
 
 async fn check_in(

@@ -110,6 +110,19 @@ impl Rosters {
         Ok((named, in_force))
     }
 
+    /// As `named_by`, with the newest event about a key that they were verified under.
+    pub async fn named_under(
+        &self,
+        ledger: &Ledger,
+        safe: SafeId,
+        leaf: Hash,
+        row: Option<AnyRow>,
+    ) -> Result<(Arc<VerifiedRoster>, Arc<VerifiedRoster>, u64)> {
+        let newest = row.as_ref().map(|row| row.try_get(4)).transpose()?;
+        let (named, in_force) = self.named_by(ledger, safe, leaf, row).await?;
+        Ok((named, in_force, seq(newest.unwrap_or_default())?))
+    }
+
     /// A key of `user` that was checked back to its enrolment, as long as no key event came since; none where it was not.
     pub(crate) fn known_key(
         &self,
@@ -222,6 +235,26 @@ pub fn ask_sealed_under(reads: &mut Script, release: RequestId) {
     let which = "(n.safe, n.leaf) = (SELECT q.safe, v.roster FROM requests q JOIN versions v \
                  ON v.credential = q.credential AND v.version = q.version WHERE q.request = $1)";
     reads.add(named(which), [name(release)]);
+}
+
+/// Refuses unless the row that was asked for says of rosters that were verified under `newest` what they say themselves, and no
+/// key has come to its end since.
+pub fn still_named(
+    row: Option<&AnyRow>,
+    named: &VerifiedRoster,
+    in_force: &VerifiedRoster,
+    newest: u64,
+) -> Result<()> {
+    let row = row.ok_or_else(|| unproved("a request names a roster that is not there"))?;
+    let same = |roster: &VerifiedRoster, from| -> Result<bool> {
+        let said = said(row, from)?;
+        Ok(said.leaf == roster.leaf() && said.epoch == roster.epoch())
+    };
+    if same(named, 0)? && same(in_force, 2)? && seq(row.try_get(4)?)? == newest {
+        Ok(())
+    } else {
+        Err(crate::requests::store::moved_on())
+    }
 }
 
 fn named(which: &str) -> String {
