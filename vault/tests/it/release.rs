@@ -175,3 +175,97 @@ async fn p12_a_forged_approval_row_counts_for_nothing(under: Under) {
         .await
         .unwrap();
 }
+
+both!(p12_what_was_seen_a_moment_ago_is_looked_at_again);
+/// A node that has just had a request before it goes by nothing that it remembers: rows that were changed since the last approval
+/// are refused at the next one, and at the opening.
+async fn p12_what_was_seen_a_moment_ago_is_looked_at_again(under: Under) {
+    let mut house = House::furnished(under).await;
+    let pool = house.app.thief().await;
+    let sql = async |text: &str, values: &[&str]| {
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(text.to_owned()));
+        for value in values {
+            query = query.bind((*value).to_owned());
+        }
+        query.execute(&pool).await.unwrap();
+    };
+    let kept = "CREATE TABLE kept AS SELECT credential, version, envelope FROM versions";
+    sql(kept, &[]).await;
+    let other = house.ask().await.filed.request.to_string();
+    let founding = "(SELECT bytes FROM ledger_entries WHERE seq = 0)";
+    let first = "(SELECT leaf FROM ledger_entries WHERE seq = 0)";
+    let (roster, roster_was) = (
+        format!("UPDATE safes SET roster = {first}"),
+        "UPDATE safes SET roster = (SELECT r.leaf FROM rosters r WHERE r.safe = safes.safe AND r.epoch = safes.epoch)",
+    );
+    let leaf = format!("UPDATE requests SET leaf = {first} WHERE request = $1");
+    let statement = "UPDATE requests SET statement = (SELECT q.statement FROM requests q WHERE q.request = $2) WHERE request = $1";
+    let envelope = format!("UPDATE versions SET envelope = {founding}");
+    let envelope_was = "UPDATE versions SET envelope = (SELECT k.envelope FROM kept k WHERE k.credential = versions.credential AND k.version = versions.version)";
+    let second = house.approvers[1].user;
+    let rest = format!("UPDATE authenticators SET suspended = 1 WHERE user_id = '{second}'");
+    let said = format!(
+        "UPDATE casts SET statement = (SELECT q.statement FROM requests q WHERE q.request = casts.request) WHERE user_id = '{second}'"
+    );
+    // What the thief does after one approval, or after both; and what puts it right again.
+    for (signed, done, undone) in [
+        (1, roster.as_str(), roster_was),
+        (1, leaf.as_str(), ""),
+        (1, statement, ""),
+        (
+            1,
+            rest.as_str(),
+            "UPDATE authenticators SET suspended = NULL",
+        ),
+        (2, roster.as_str(), roster_was),
+        (2, leaf.as_str(), ""),
+        (2, statement, ""),
+        (
+            2,
+            "UPDATE safes SET m = m - 1",
+            "UPDATE safes SET m = m + 1",
+        ),
+        (2, envelope.as_str(), envelope_was),
+        (2, "DELETE FROM casts WHERE request = $1", ""),
+        (2, said.as_str(), ""),
+    ] {
+        let release = house.ask().await;
+        let request = release.filed.request;
+        house.approve(&release, &[0, 1][..signed]).await;
+        let before = house
+            .client
+            .lines(&house.custodian, "")
+            .await
+            .unwrap()
+            .len();
+        let values = [request.to_string(), other.clone()];
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        let places = done.contains("$1") as usize + done.contains("$2") as usize;
+        sql(done, &values[..places]).await;
+        let answer = match signed {
+            1 => {
+                let by = &mut house.approvers[1];
+                house.client.approve(by, 0, request).await.map(|_| ())
+            }
+            _ => house
+                .client
+                .open(&mut house.engineer, &release)
+                .await
+                .map(|_| ()),
+        };
+        let refused = answer.expect_err(done);
+        let status = refused.status();
+        assert!(
+            matches!(status, None | Some(400..=409)),
+            "{done}: {refused}"
+        );
+        if !undone.is_empty() {
+            sql(undone, &[]).await;
+        }
+        let after = house.client.lines(&house.custodian, "").await.unwrap();
+        assert_eq!(after.len(), before, "{done}: {after:?}");
+    }
+    sql("DROP TABLE kept", &[]).await;
+    let (_, plaintext) = house.opened().await;
+    assert_eq!(plaintext.len(), 24);
+}
