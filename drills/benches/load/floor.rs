@@ -1,5 +1,6 @@
 //! Floors: what a minimal program reaches here and now.
 
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::Instant;
 
@@ -7,7 +8,6 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _};
 
 use crate::load::Connection;
-use crate::median;
 use crate::server::{Cpu, Server};
 
 /// A SQLite file, opened as durably as Vitrine opens its own, or not at all durably.
@@ -57,38 +57,47 @@ pub(crate) async fn insert_cpu_us(folder: &Path, rows: usize, transactions: usiz
     Cpu::of(me).since_us(&before) / (rows * transactions) as f64
 }
 
-/// p50 of one durable row, in microseconds.
-pub(crate) async fn commit_us(folder: &Path) -> f64 {
-    insert(folder, 1, 50).await;
-    median(insert(folder, 1, 400).await)
+/// What a release cannot do without, once each when it is asked for, so that it meets the machine as a release does.
+pub(crate) struct Floors {
+    db: SqliteConnection,
+    file: std::fs::File,
+    connection: Connection,
 }
 
-/// p50 of replacing a small file so that it stays replaced: written, renamed, synced, as the anchor is. In microseconds.
-pub(crate) fn replace_us(folder: &Path) -> f64 {
-    use std::io::Write as _;
-    let (new, path) = (folder.join("floor.new"), folder.join("floor"));
-    let round = || {
-        let begun = Instant::now();
-        let mut file = std::fs::File::create(&new).unwrap();
-        file.write_all(&[b'x'; 180]).unwrap();
-        file.sync_data().unwrap();
-        std::fs::rename(&new, &path).unwrap();
-        std::fs::File::open(folder).unwrap().sync_all().unwrap();
-        begun.elapsed().as_secs_f64() * 1e6
-    };
-    (0..20).for_each(|_| _ = round());
-    median((0..200).map(|_| round()).collect())
-}
+impl Floors {
+    pub(crate) async fn make(server: &Server) -> Self {
+        insert(server.folder(), 1, 1).await;
+        let file = std::fs::File::create(server.folder().join("floor")).unwrap();
+        file.write_all_at(&[b' '; 8192], 0).unwrap();
+        file.sync_all().unwrap();
+        Self {
+            db: open(&server.folder().join("floor.db"), true).await,
+            file,
+            connection: Connection::open(server.port).unwrap(),
+        }
+    }
 
-/// p50 of a request that does nothing, in microseconds.
-pub(crate) fn hello_us(server: &Server) -> f64 {
-    let mut connection = Connection::open(server.port).unwrap();
-    let get = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    let mut round = || {
+    /// One durable row of 512 bytes.
+    pub(crate) async fn row_us(&mut self) -> f64 {
         let begun = Instant::now();
-        assert_eq!(connection.round(get.as_bytes()).unwrap(), 200);
+        let row = sqlx::query("INSERT INTO entries (bytes) VALUES (?)").bind(vec![7_u8; 512]);
+        row.execute(&mut self.db).await.unwrap();
         begun.elapsed().as_secs_f64() * 1e6
-    };
-    (0..50).for_each(|_| _ = round());
-    median((0..400).map(|_| round()).collect())
+    }
+
+    /// A small write into a file that stays written, as the anchor is.
+    pub(crate) fn write_us(&self) -> f64 {
+        let begun = Instant::now();
+        self.file.write_all_at(&[b'x'; 4096], 0).unwrap();
+        self.file.sync_data().unwrap();
+        begun.elapsed().as_secs_f64() * 1e6
+    }
+
+    /// A request that does nothing.
+    pub(crate) fn hello_us(&mut self) -> f64 {
+        let get = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        let begun = Instant::now();
+        assert_eq!(self.connection.round(get.as_bytes()).unwrap(), 200);
+        begun.elapsed().as_secs_f64() * 1e6
+    }
 }

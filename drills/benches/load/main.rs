@@ -19,6 +19,7 @@ mod load;
 mod release;
 mod server;
 mod table;
+mod token;
 
 use std::time::Duration;
 
@@ -48,6 +49,9 @@ fn number(variable: &str, otherwise: u64) -> u64 {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
+    if std::env::args().nth(1).as_deref() == Some(token::PROCESS) {
+        return token::serve();
+    }
     if !server::program().exists() {
         eprintln!(
             "load: there is no {}; build it, or name one in VITRINE",

@@ -1,17 +1,22 @@
 //! From the last approval to the plaintext, and its parts one by one.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::Instant;
 
+use drills::client::{Evidence, Opening, Release, Signed};
 use quorum::Hash;
-use quorum::assertion::{self, PublicKey};
-use quorum::secret::{Envelope, open_delivered_h, seal_h};
+use quorum::assertion::{self, PublicKey, RelyingParty};
+use quorum::evidence::Trust;
+use quorum::secret::{Envelope, HalfH, open_delivered_h, seal_h};
 use quorum::statement::Decision;
 
+use crate::floor::Floors;
 use crate::house::House;
+use crate::median;
 use crate::server::Server;
 use crate::table::{Row, Table, us};
-use crate::{floor, median};
+use crate::token::Token;
 
 const RELEASES: usize = 25;
 const WARM: usize = 3;
@@ -19,57 +24,56 @@ const WARM: usize = 3;
 /// m = 3. The clock starts when the third approver's key has signed, and stops when the requester's client has the plaintext: the
 /// approver's share re-sealed, the approval sent, the release opened, everything checked and put together.
 ///
-/// The parts are what nobody can leave out: one P-256 verification, the approver's opening and sealing of the share, `h` sealed by the
-/// server, what the requester opens, checks and combines, one durable row and one round trip. The token's unwrapping of `h` is not
-/// among them, so the sum is a little too small.
+/// The parts are what nobody can leave out: one P-256 verification, the approver's opening and sealing of the share, the token's
+/// unwrapping of `h`, its sealing, what the requester opens, checks and combines, one durable row and one round trip. Then those
+/// that Vitrine's design asks besides: a second entry and a second call, since an opening is an entry of its own, a checkpoint
+/// signed in the token, the anchor's write. Each part is done once after each release, so that it meets the same machine as that
+/// did: no colder, no busier, at the same clock.
 pub(crate) async fn measure(server: &Server, house: &mut House, table: &mut Table) {
-    let (mut took, mut steps) = (Vec::new(), [const { Vec::new() }; 4]);
+    let mut parts = Parts::prepared(server, house).await;
+    let (mut took, mut least, mut ours) = (Vec::new(), Vec::new(), Vec::new());
+    let mut each: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for n in 0..RELEASES + WARM {
-        let each = once(house).await;
-        if n >= WARM {
-            took.push(each.iter().sum());
-            for (all, us) in steps.iter_mut().zip(each) {
-                all.push(us);
-            }
+        let steps = once(house).await;
+        let [any, more] = parts.once(house).await;
+        if n < WARM {
+            continue;
+        }
+        let sum = |parts: &[(&str, f64)]| parts.iter().map(|(_, us)| us).sum::<f64>();
+        took.push(steps.iter().sum());
+        least.push(sum(&any));
+        ours.push(sum(&any) + sum(&more));
+        for (what, us) in STEPS.into_iter().zip(steps).chain(any).chain(more) {
+            each.entry(what).or_default().push(us);
         }
     }
-    for (what, all) in STEPS.iter().zip(steps) {
-        eprintln!("step of a release: {what} {}", us(median(all)));
+    for (what, all) in each {
+        eprintln!("of a release: {what} {}", us(median(all)));
     }
-    let parts = parts(server, house).await;
-    let sum: f64 = parts.iter().map(|(_, us)| us).sum();
-    for (what, part) in &parts {
-        eprintln!("part of a release: {what} {}", us(*part));
-    }
-    let whole = median(took);
-    let least = Row::new(
+    let (whole, least, ours) = (median(took), median(least), median(ours));
+    let any = Row::new(
         "last approval to plaintext, m = 3, p50",
         us(whole),
-        format!("{}, parts that any design has", us(sum)),
+        format!("{}, parts that any design has", us(least)),
     );
-    table.add(least.ratio(whole / sum).bound("1").at_most(3.0));
-    let (row, file, round) = (
-        floor::commit_us(server.folder()).await,
-        floor::replace_us(server.folder()),
-        floor::hello_us(server),
-    );
-    let sum = sum + row + file + round;
-    let ours = Row::new(
+    table.add(any.ratio(whole / least).bound("1").at_most(3.0));
+    let besides = "a second entry and call, a signed checkpoint, the anchor";
+    let all = Row::new(
         "the same",
         us(whole),
         format!(
-            "{}, with what this design asks besides: a second entry, the anchor, two calls",
-            us(sum)
+            "{}, with what this design asks besides: {besides}",
+            us(ours)
         ),
     );
-    table.add(ours.ratio(whole / sum));
+    table.add(all.ratio(whole / ours));
 }
 
 const STEPS: [&str; 4] = [
-    "the approver re-seals",
-    "the approval is sent and taken",
-    "the opening is asked for and given",
-    "all is checked and combined",
+    "step 1: the approver re-seals",
+    "step 2: the approval is sent and taken",
+    "step 3: the opening is asked for and given",
+    "step 4: all is checked and combined",
 ];
 
 /// One release; what each of its steps took, in microseconds.
@@ -118,72 +122,109 @@ async fn once(house: &mut House) -> [f64; 4] {
     took
 }
 
-async fn parts(server: &Server, house: &mut House) -> Vec<(&'static str, f64)> {
-    let release = house.ask().await;
-    let request = release.filed.request;
-    let House {
-        client,
-        asking,
-        approvers,
-        ..
-    } = house;
-    let [first, second, third, ..] = &mut approvers[..] else {
-        return Vec::new();
-    };
-    client.approve(first, 0, request).await.unwrap();
-    client.approve(second, 0, request).await.unwrap();
-    let evidence = client.evidence(third, request).await.unwrap();
-    let signed = client
-        .decision(third, 0, &evidence, Decision::Approve)
-        .unwrap();
-    let share = client.reseal(third, 0, &evidence, &signed).unwrap();
-    client
-        .send_decision(third, request, &signed, share)
-        .await
-        .unwrap();
-    let opening = client.opening(asking[0].by(), &release).await.unwrap();
-    let trust = client.checkpoint(&mut asking[0]).await.unwrap();
-
-    let rp = client.relying_party();
-    let key = PublicKey::from_sec1(third.key(0).unwrap().key.public_key().unwrap()).unwrap();
-    let challenge = signed.challenge();
-    let envelope = Envelope::parse(opening.envelope.as_bytes()).unwrap();
-    let leaf = Hash(audit::leaf_hash(opening.entry.as_bytes()).0);
-    let to = release.delivery.public().unwrap();
-    let h = open_delivered_h(&opening.h, &release.delivery, &leaf, &envelope).unwrap();
-    let all = vec![
-        (
-            "P-256 verification",
-            timed(|| {
-                _ = black_box(assertion::verify(&rp, &key, &challenge, &signed.assertion).unwrap())
-            }),
-        ),
-        (
-            "share opened and sealed again",
-            timed(|| _ = black_box(client.reseal(third, 0, &evidence, &signed).unwrap())),
-        ),
-        (
-            "h sealed",
-            timed(|| _ = black_box(seal_h(&h, &to, &leaf, &envelope).unwrap())),
-        ),
-        (
-            "opened, checked and combined",
-            timed(|| _ = black_box(opening.combine(&trust, &release).unwrap())),
-        ),
-        ("a durable row", floor::commit_us(server.folder()).await),
-        ("a round trip", floor::hello_us(server)),
-    ];
-    client.check_in(asking[0].by(), request).await.unwrap();
-    all
+/// Everything that the parts are done with, from one release.
+struct Parts {
+    floors: Floors,
+    token: Token,
+    rp: RelyingParty,
+    key: PublicKey,
+    evidence: Evidence,
+    signed: Signed,
+    release: Release,
+    opening: Opening,
+    trust: Trust,
+    envelope: Envelope,
+    leaf: Hash,
+    h: HalfH,
 }
 
-/// p50 in microseconds.
-fn timed(mut turn: impl FnMut()) -> f64 {
-    (0..20).for_each(|_| turn());
-    let each = (0..200).map(|_| {
-        let begun = Instant::now();
-        turn();
-        begun.elapsed().as_secs_f64() * 1e6
-    });
-    median(each.collect())
+impl Parts {
+    async fn prepared(server: &Server, house: &mut House) -> Self {
+        let release = house.ask().await;
+        let request = release.filed.request;
+        let House {
+            client,
+            asking,
+            approvers,
+            ..
+        } = house;
+        let [first, second, third, ..] = &mut approvers[..] else {
+            unreachable!("m = 3");
+        };
+        client.approve(first, 0, request).await.unwrap();
+        client.approve(second, 0, request).await.unwrap();
+        let evidence = client.evidence(third, request).await.unwrap();
+        let signed = client
+            .decision(third, 0, &evidence, Decision::Approve)
+            .unwrap();
+        let share = client.reseal(third, 0, &evidence, &signed).unwrap();
+        client
+            .send_decision(third, request, &signed, share)
+            .await
+            .unwrap();
+        let opening = client.opening(asking[0].by(), &release).await.unwrap();
+        let trust = client.checkpoint(&mut asking[0]).await.unwrap();
+        client.check_in(asking[0].by(), request).await.unwrap();
+        let public = third.key(0).unwrap().key.public_key().unwrap();
+        let envelope = Envelope::parse(opening.envelope.as_bytes()).unwrap();
+        let leaf = Hash(audit::leaf_hash(opening.entry.as_bytes()).0);
+        Self {
+            floors: Floors::make(server).await,
+            token: Token::make(server.folder()),
+            rp: client.relying_party(),
+            key: PublicKey::from_sec1(public).unwrap(),
+            h: open_delivered_h(&opening.h, &release.delivery, &leaf, &envelope).unwrap(),
+            evidence,
+            signed,
+            release,
+            opening,
+            trust,
+            envelope,
+            leaf,
+        }
+    }
+
+    /// Parts that any design has, and those of this one besides.
+    async fn once(&mut self, house: &mut House) -> [Vec<(&'static str, f64)>; 2] {
+        let (client, third) = (&house.client, &mut house.approvers[2]);
+        let (signed, leaf, envelope) = (&self.signed, &self.leaf, &self.envelope);
+        let challenge = signed.challenge();
+        let to = self.release.delivery.public().unwrap();
+        let verified = timed(|| {
+            _ = black_box(
+                assertion::verify(&self.rp, &self.key, &challenge, &signed.assertion).unwrap(),
+            );
+        });
+        let resealed = timed(|| {
+            _ = black_box(client.reseal(third, 0, &self.evidence, signed).unwrap());
+        });
+        let sealed = timed(|| _ = black_box(seal_h(&self.h, &to, leaf, envelope).unwrap()));
+        let combined = timed(|| {
+            _ = black_box(self.opening.combine(&self.trust, &self.release).unwrap());
+        });
+        let (floors, token) = (&mut self.floors, &mut self.token);
+        let any = vec![
+            ("part: P-256 verification", verified),
+            ("part: share opened and sealed again", resealed),
+            ("part: h unwrapped by a token", token.unwrap_us()),
+            ("part: h sealed", sealed),
+            ("part: opened, checked and combined", combined),
+            ("part: a durable row", floors.row_us().await),
+            ("part: a round trip", floors.hello_us()),
+        ];
+        let more = vec![
+            ("part besides: a second row", floors.row_us().await),
+            ("part besides: a second round trip", floors.hello_us()),
+            ("part besides: a signature of a token", token.sign_us()),
+            ("part besides: a write that stays", floors.write_us()),
+        ];
+        [any, more]
+    }
+}
+
+/// In microseconds.
+fn timed(part: impl FnOnce()) -> f64 {
+    let begun = Instant::now();
+    part();
+    begun.elapsed().as_secs_f64() * 1e6
 }
