@@ -84,12 +84,24 @@ impl Engine {
         Ok((head, facts))
     }
 
-    /// Bytes as a literal, for statements that go together in one text.
-    pub(crate) fn bytes(self, bytes: &[u8]) -> String {
-        match self {
-            Engine::Sqlite => format!("X'{}'", hex::encode(bytes)),
-            Engine::Postgres => format!("'\\x{}'", hex::encode(bytes)),
+    /// Writes bytes as a literal, for statements that go together in one text.
+    pub(crate) fn bytes(self, sql: &mut String, bytes: &[u8]) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |half: u8| {
+            DIGITS
+                .get(usize::from(half))
+                .map_or('0', |d| char::from(*d))
+        };
+        sql.push_str(match self {
+            Engine::Sqlite => "X'",
+            Engine::Postgres => "'\\x",
+        });
+        sql.reserve(2 * bytes.len() + 1);
+        for byte in bytes {
+            sql.push(digit(byte >> 4));
+            sql.push(digit(byte & 15));
         }
+        sql.push('\'');
     }
 
     /// Text as a literal.

@@ -174,7 +174,7 @@ impl Script {
                 let _ = write!(sql, "{v}");
             }
             Value::Text(v) => sql.push_str(&self.engine.text(v)),
-            Value::Bytes(v) => sql.push_str(&self.engine.bytes(v)),
+            Value::Bytes(v) => self.engine.bytes(sql, v),
             Value::Texts(list) if list.is_empty() => sql.push_str("NULL"),
             Value::Texts(list) => {
                 let list: Vec<String> = list.iter().map(|v| self.engine.text(v)).collect();

@@ -367,12 +367,13 @@ pub fn serve(app: App, listener: TcpListener) -> Result<Server> {
 /// Every route there is. The table in the tests lists each with who may call it.
 pub fn routes(cfg: &mut web::ServiceConfig) {
     cfg.service(
+        // What is asked most, first: an address is compared with one route after the other.
         web::scope("/api/v1")
-            .configure(crate::ledger::web::api)
-            .configure(crate::people::web::api)
-            .configure(crate::credentials::web::api)
-            .configure(crate::safes::web::api)
             .configure(crate::requests::web::api)
+            .configure(crate::safes::web::api)
+            .configure(crate::credentials::web::api)
+            .configure(crate::people::web::api)
+            .configure(crate::ledger::web::api)
             .default_service(web::to(no_such_address)),
     )
     .route(
