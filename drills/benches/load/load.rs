@@ -1,9 +1,10 @@
-//! Clients that cost little: requests as bytes made beforehand, a kept connection and a thread each.
+//! Clients that cost little: requests as bytes made beforehand, a kept connection each, one thread for all.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::sync::Barrier;
 use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::median;
 
@@ -41,12 +42,6 @@ impl Connection {
             }
         }
     }
-
-    pub(crate) fn last(&self) -> String {
-        String::from_utf8_lossy(&self.buffer)
-            .trim_end_matches('\0')
-            .to_owned()
-    }
 }
 
 /// Status and whole length of an answer, once its head is there.
@@ -83,42 +78,76 @@ impl Load {
 }
 
 /// Plays each lane's requests in order, all lanes at once. Anything but 200 ends the bench: it would be another figure.
+///
+/// One thread drives them all, as `wrk -t1` does: a thread each would cost the server a wake-up for every answer.
 pub(crate) async fn run(port: u16, lanes: Vec<Vec<Vec<u8>>>) -> Load {
-    tokio::task::spawn_blocking(move || at_once(port, &lanes))
-        .await
-        .unwrap()
+    let at_once = move || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_io().build().unwrap();
+        runtime.block_on(at_once(port, lanes))
+    };
+    tokio::task::spawn_blocking(at_once).await.unwrap()
 }
 
-fn at_once(port: u16, lanes: &[Vec<Vec<u8>>]) -> Load {
-    let start = Barrier::new(lanes.len() + 1);
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = lanes
-            .iter()
-            .map(|requests| {
-                let start = &start;
-                scope.spawn(move || {
-                    let mut connection = Connection::open(port).unwrap();
-                    start.wait();
-                    let play = |request: &Vec<u8>| {
-                        let begun = Instant::now();
-                        let status = connection.round(request).unwrap();
-                        let took = begun.elapsed().as_secs_f64() * 1e6;
-                        assert_eq!(status, 200, "{}", connection.last());
-                        took
-                    };
-                    requests.iter().map(play).collect::<Vec<f64>>()
-                })
-            })
-            .collect();
-        start.wait();
-        let begun = Instant::now();
-        let each_us = threads
-            .into_iter()
-            .flat_map(|t| t.join().unwrap())
-            .collect();
-        Load {
-            wall: begun.elapsed(),
-            each_us,
+async fn at_once(port: u16, lanes: Vec<Vec<Vec<u8>>>) -> Load {
+    let mut open = Vec::new();
+    for _ in &lanes {
+        open.push(Lane::open(port).await.unwrap());
+    }
+    let begun = Instant::now();
+    let mut playing = tokio::task::JoinSet::new();
+    for (lane, requests) in open.into_iter().zip(lanes) {
+        playing.spawn(lane.play(requests));
+    }
+    let each_us = playing.join_all().await.concat();
+    Load {
+        wall: begun.elapsed(),
+        each_us,
+    }
+}
+
+/// A kept connection of many that one thread drives.
+struct Lane {
+    stream: tokio::net::TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Lane {
+    async fn open(port: u16) -> io::Result<Self> {
+        let stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            buffer: vec![0; 16 * 1024],
+        })
+    }
+
+    async fn play(mut self, requests: Vec<Vec<u8>>) -> Vec<f64> {
+        let mut took = Vec::with_capacity(requests.len());
+        for request in requests {
+            let begun = Instant::now();
+            let (status, whole) = self.round(&request).await.unwrap();
+            took.push(begun.elapsed().as_secs_f64() * 1e6);
+            let said = String::from_utf8_lossy(&self.buffer[..whole]);
+            assert_eq!(status, 200, "{said}");
         }
-    })
+        took
+    }
+
+    async fn round(&mut self, request: &[u8]) -> io::Result<(u16, usize)> {
+        self.stream.write_all(request).await?;
+        let mut have = 0;
+        loop {
+            let got = self.stream.read(&mut self.buffer[have..]).await?;
+            if got == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            have += got;
+            if let Some((status, whole)) = head(&self.buffer[..have])
+                && have >= whole
+            {
+                return Ok((status, whole));
+            }
+        }
+    }
 }
