@@ -33,6 +33,18 @@ pub enum Value {
     Texts(Vec<String>),
 }
 
+impl Value {
+    /// About as long as its literal.
+    fn literal_len(&self) -> usize {
+        match self {
+            Value::Null | Value::Int(_) => 20,
+            Value::Text(v) => v.len() + 4,
+            Value::Bytes(v) => 2 * v.len() + 4,
+            Value::Texts(list) => list.iter().map(|v| v.len() + 5).sum(),
+        }
+    }
+}
+
 impl From<i64> for Value {
     fn from(v: i64) -> Value {
         Value::Int(v)
@@ -110,7 +122,8 @@ impl Script {
             sql.push_str(if values.is_empty() { "(" } else { ", (" });
             for (at, value) in row.into_iter().enumerate() {
                 values.push(value);
-                let _ = write!(sql, "{}${}", if at == 0 { "" } else { ", " }, values.len());
+                sql.push_str(if at == 0 { "$" } else { ", $" });
+                let _ = write!(sql, "{}", values.len());
             }
             sql.push(')');
         }
@@ -154,7 +167,11 @@ impl Script {
 
     /// The text with its values as literals.
     fn text(&self) -> String {
-        let mut sql = String::new();
+        // A batch is long: what it is copied into should not have to grow with it.
+        let values = self.statements.iter().flat_map(|(_, values)| values);
+        let literals: usize = values.map(Value::literal_len).sum();
+        let texts: usize = self.statements.iter().map(|(text, _)| text.len()).sum();
+        let mut sql = String::with_capacity(literals + texts);
         for (statement, values) in &self.statements {
             each_place(statement, &mut sql, |sql, n| {
                 match values.get(n) {

@@ -369,8 +369,8 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
     cfg.service(
         // What is asked most, first: an address is compared with one route after the other.
         web::scope("/api/v1")
-            .configure(crate::requests::web::api)
             .configure(crate::safes::web::api)
+            .configure(crate::requests::web::api)
             .configure(crate::credentials::web::api)
             .configure(crate::people::web::api)
             .configure(crate::ledger::web::api)

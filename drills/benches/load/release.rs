@@ -18,7 +18,7 @@ use crate::server::Server;
 use crate::table::{Row, Table, us};
 use crate::token::Token;
 
-const RELEASES: usize = 25;
+const RELEASES: usize = 50;
 const WARM: usize = 3;
 
 /// m = 3. The clock starts when the third approver's key has signed, and stops when the requester's client has the plaintext: the
