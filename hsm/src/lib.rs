@@ -2,7 +2,8 @@
 //!
 //! This crate knows no secret's meaning. It wraps short byte strings (the halves `h` of sealed secrets, logins of
 //! connectors), signs checkpoints, and says how each token is. It has no edge to another crate of the house, and
-//! no runtime: calls block, for their deadline at most.
+//! no runtime: calls block, for their deadline at most, or are begun and waited for as a future ([`Call`]), whose
+//! caller keeps the deadline.
 //!
 //! ```text
 //! Token            what can be asked (token.rs)
@@ -52,7 +53,9 @@
 //! 13. Making soft tokens is safe at every start and after every crash, and never touches a token whose PIN is
 //!     lost: `provision_makes_private_tokens_once`, `provision_goes_on_after_a_crash`,
 //!     `token_whose_pin_is_lost_is_left_alone` (softhsm.rs).
-//! 14. Five tokens open in a moment: `five_tokens_open_in_a_moment` (softhsm.rs).
+//! 14. A call that was begun ends with the same answer, and with an error where the token goes:
+//!     `a_call_that_was_begun_ends_with_the_same_answer` (contract.rs).
+//! 15. Five tokens open in a moment: `five_tokens_open_in_a_moment` (softhsm.rs).
 //!
 //! The suites contract.rs and refused.rs run against any module: `VITRINE_TEST_P11_MODULE` (path),
 //! `VITRINE_TEST_P11_TOKEN` (label), `VITRINE_TEST_P11_PIN_FILE` (0600). Without them: SoftHSM.
@@ -70,6 +73,9 @@
 //!
 //! 2026-11-22. A session handle of an older initialisation is forgotten, not closed: a module may have dealt its
 //! number to another token's session.
+//!
+//! 2026-11-29. Calls can be begun, so that who serves many waits without a thread for each: on a small machine the two
+//! hand-overs cost more than the token's own work.
 mod attributes;
 mod call;
 mod error;

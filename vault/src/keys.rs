@@ -1,4 +1,4 @@
-//! The HSM, for async callers. Calls block threads of the token's own pool; here they are only waited for.
+//! The HSM, for async callers. Calls are made by threads of the token's own pool; here they are only waited for.
 //!
 //! Custody: `h` of each version is wrapped by a key of each token; unwrapping consumes a [`Receipt`]
 //! (promise P4) and goes to the next token when one is down (P9). Checkpoints: either token signs.
