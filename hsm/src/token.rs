@@ -22,9 +22,9 @@ pub const LONGEST: usize = 64 * 1024;
 
 /// One token of one module, kept open.
 ///
-/// Calls block, for the deadline at most; call them from threads that may block, or begin them and wait for the [`Call`]. Dropping it waits for calls
-/// under way (for the deadline at most) and, with the last token of a module, finalises the module: drop tokens
-/// before the process ends, some modules crash in exit handlers otherwise.
+/// Calls block, for the deadline at most; call them from threads that may block, or begin them and wait for the
+/// [`Call`]. Dropping it waits for calls under way (for the deadline at most) and, with the last token of a module,
+/// finalises the module: drop tokens before the process ends, some modules crash in exit handlers otherwise.
 pub struct Token {
     shared: Arc<Shared>,
 }

@@ -183,7 +183,7 @@ impl Anchor {
         Error::NotReady(Words::new(
             "Refused.",
             format!("The anchor {} cannot be read ({why}).", self.path.display()),
-            "Compare size and root with another node or a page, then start with `vitrine serve --adopt SIZE:ROOT`.",
+            "Compare size and root with another node or a page, move this file away, then start with `vitrine serve --adopt SIZE:ROOT`.",
         ))
     }
 }

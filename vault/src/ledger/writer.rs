@@ -48,11 +48,7 @@ pub struct Recorded<T> {
 impl<T> Recorded<T> {
     /// Carries a value to the caller beside the receipt.
     pub fn with<U>(self, value: U) -> Recorded<U> {
-        Recorded {
-            value,
-            receipt: self.receipt,
-            writes: self.writes,
-        }
+        self.map(|_| value)
     }
 
     /// Carries what `make` makes of its value.

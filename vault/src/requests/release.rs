@@ -43,7 +43,6 @@ struct Opener {
     custody: Vec<Wrapped>,
     told: Told,
     tree: Tree,
-    from: u64,
 }
 
 impl Opener {
@@ -56,16 +55,15 @@ impl Opener {
         Opener::read(&app.ledger, tree, &mut facts)
     }
 
-    fn ask(app: &App, reads: &mut Script, request: RequestId, from: u64) -> Result<Asking> {
+    fn ask(app: &App, reads: &mut Script, request: RequestId, from: u64) -> Result<AskedTree> {
         store::ask(reads, request);
         rosters::ask_sealed_under(reads, request);
         credentials::ask_sealed(reads, request);
         Told::ask(reads, request);
-        let tree = app.ledger.ask_tree(reads, from)?;
-        Ok(Asking { tree, from })
+        app.ledger.ask_tree(reads, from)
     }
 
-    fn read(ledger: &Ledger, asking: Asking, facts: &mut Facts) -> Result<Opener> {
+    fn read(ledger: &Ledger, tree: AskedTree, facts: &mut Facts) -> Result<Opener> {
         let (filed, in_force) = store::read_one(facts.row()?.as_ref())?;
         Ok(Opener {
             filed,
@@ -74,8 +72,7 @@ impl Opener {
             envelope: facts.row()?,
             custody: credentials::read_custody(&facts.rows()?)?,
             told: Told::read(facts)?,
-            tree: asking.tree.read(ledger, facts)?,
-            from: asking.from,
+            tree: tree.read(ledger, facts)?,
         })
     }
 
@@ -92,12 +89,6 @@ impl Opener {
             custody: std::mem::take(&mut self.custody),
         })
     }
-}
-
-/// What else was asked for.
-struct Asking {
-    tree: AskedTree,
-    from: u64,
 }
 
 /// Opens a release, or gives the same answer again until its end, to whom `may` have it; with the proof that the ledger extends
@@ -117,9 +108,9 @@ pub async fn open(
         match at_once(app, known, from).await {
             Err(e) if lately::doubtful(&e) => {}
             Err(e) => return Err(e),
-            Ok(given) => {
+            Ok((given, receipt)) => {
                 crate::fault::point("open.committed");
-                return answer(app, given).await;
+                return answer(app, given, receipt, from).await;
             }
         }
     }
@@ -143,11 +134,7 @@ pub async fn open(
     let rosters = Rosters { named, in_force };
     let sealed = opener.sealed(release)?;
     let Opener {
-        filed,
-        told,
-        tree,
-        from,
-        ..
+        filed, told, tree, ..
     } = opener;
     let (receipt, opened) = if filed.state == State::Open {
         crate::fault::point("open.again");
@@ -160,16 +147,14 @@ pub async fn open(
         release: release.clone(),
         rosters,
         sealed,
-        receipt,
         opened,
         tree,
-        from,
     };
-    answer(app, given).await
+    answer(app, given, receipt, from).await
 }
 
 /// Opens a release that was before this node a moment ago: all that is read is read under the writer's lock.
-async fn at_once(app: &App, known: Known, from: u64) -> Result<Given> {
+async fn at_once(app: &App, known: Known, from: u64) -> Result<(Given, Receipt)> {
     let Known {
         filed: guess,
         asked,
@@ -184,14 +169,13 @@ async fn at_once(app: &App, known: Known, from: u64) -> Result<Given> {
     }
     let release = release.clone();
     let mut reads = app.ledger.script();
-    let asking = Opener::ask(app, &mut reads, guess.request, from)?;
+    let tree = Opener::ask(app, &mut reads, guess.request, from)?;
     Opens::ask(&mut reads, guess.request, &release, &rosters);
     let (ledger, checked, writes) = (app.ledger.clone(), app.checked.clone(), app.ledger.script());
     crate::fault::point("open.before");
-    let (given, receipt) = app
-        .ledger
+    app.ledger
         .write_on(reads, move |tx, mut facts| {
-            let mut opener = Opener::read(&ledger, asking, &mut facts)?;
+            let mut opener = Opener::read(&ledger, tree, &mut facts)?;
             let (named, in_force) = (&rosters.named, &rosters.in_force);
             rosters::still_named(opener.rosters.as_ref(), named, in_force, newest)?;
             let sealed = opener.sealed(&release)?;
@@ -211,30 +195,24 @@ async fn at_once(app: &App, known: Known, from: u64) -> Result<Given> {
                 proof,
             };
             let done = opens.record(tx, (filed, in_force), said, (facts, writes))?;
-            Ok(done.map(|opened| (release, rosters, sealed, opened, tree)))
+            Ok(done.map(|opened| Given {
+                release,
+                rosters,
+                sealed,
+                opened,
+                tree,
+            }))
         })
-        .await?;
-    let (release, rosters, sealed, opened, tree) = given;
-    Ok(Given {
-        release,
-        rosters,
-        sealed,
-        receipt,
-        opened,
-        tree,
-        from,
-    })
+        .await
 }
 
-/// Everything that the answer to an opening is made of.
+/// Everything that the answer to an opening is made of, beside the receipt that buys it.
 struct Given {
     release: ReleasePurpose,
     rosters: Rosters,
     sealed: Sealed,
-    receipt: Receipt,
     opened: Opened,
     tree: Tree,
-    from: u64,
 }
 
 /// Refuses unless the ledger has this very request, so that a row cannot send `h` to another delivery key.
@@ -423,18 +401,10 @@ impl Opens {
     }
 }
 
-async fn answer(app: &App, given: Given) -> Result<serde_json::Value> {
-    let Given {
-        release,
-        rosters,
-        sealed,
-        receipt,
-        opened,
-        tree,
-        from,
-    } = given;
-    let Opened { entry, ends, said } = opened;
-    let Sealed { envelope, custody } = sealed;
+async fn answer(app: &App, given: Given, receipt: Receipt, from: u64) -> Result<serde_json::Value> {
+    let (release, rosters, tree) = (given.release, given.rosters, given.tree);
+    let Opened { entry, ends, said } = given.opened;
+    let Sealed { envelope, custody } = given.sealed;
     let (seq, leaf) = (receipt.seq(), receipt.leaf());
     // Side by side: `h` goes nowhere unless the checkpoint is there, and anchored.
     let anchored = async {
