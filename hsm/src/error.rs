@@ -61,18 +61,12 @@ impl fmt::Display for HsmError {
 impl std::error::Error for HsmError {}
 
 /// Why [`crate::Token::open`] gave no token at all. A token that is absent, broken or refuses its PIN is
-/// *not* among these: it opens, says so in its health, and (the PIN apart) recovers by itself.
+/// *not* among these, nor one without its PIN file or its module: it opens, says so in its health, and (a refused
+/// PIN apart) recovers by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OpenError {
     /// The specification makes no sense (no sessions, a queue or deadline of zero).
     Spec(&'static str),
-    /// The module could not be loaded or initialised.
-    Module {
-        /// The path as given.
-        path: std::path::PathBuf,
-        /// What the loader or the module said.
-        why: String,
-    },
     /// The operating system gave no thread.
     Threads(String),
 }
@@ -81,11 +75,6 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Spec(what) => write!(f, "{what}"),
-            Self::Module { path, why } => write!(
-                f,
-                "the PKCS#11 module {} can't be used: {why}",
-                path.display()
-            ),
             Self::Threads(why) => write!(f, "no thread for the token: {why}"),
         }
     }

@@ -43,7 +43,8 @@
 //!    is quick: `lost_session_is_opened_again_unseen`, `keys_are_found_again_after_somebody_logged_out` (faults.rs),
 //!    `keys_are_found_again_after_a_new_login` (contract.rs).
 //! 8. A token that is gone fails fast, comes back by itself, and costs the module's other tokens nothing but a
-//!    moment: `token_taken_away_is_down_and_comes_back`, `token_absent_at_the_start_is_down_and_comes` (softhsm.rs),
+//!    moment: `token_taken_away_is_down_and_comes_back`, `token_absent_at_the_start_is_down_and_comes`,
+//!    `pin_file_or_module_absent_at_the_start_is_waited_for` (softhsm.rs),
 //!    `breaker_asks_ever_less_often` (faults.rs).
 //! 9. No call outlives its deadline, the queue has a bound, and a hung module holds up nobody for ever:
 //!    `deadline_holds_on_a_busy_pool`, `hung_call_holds_up_nobody_for_ever`, `dropping_a_token_with_a_hung_call_returns`.
@@ -55,7 +56,6 @@
 //!     `token_whose_pin_is_lost_is_left_alone` (softhsm.rs).
 //! 14. A call that was begun ends with the same answer, and with an error where the token goes:
 //!     `a_call_that_was_begun_ends_with_the_same_answer` (contract.rs).
-//! 15. Five tokens open in a moment: `five_tokens_open_in_a_moment` (softhsm.rs).
 //!
 //! The suites contract.rs and refused.rs run against any module: `VITRINE_TEST_P11_MODULE` (path),
 //! `VITRINE_TEST_P11_TOKEN` (label), `VITRINE_TEST_P11_PIN_FILE` (0600). Without them: SoftHSM.
@@ -69,7 +69,7 @@
 //! a second time: a hiccup of the device must not raise an alarm that people learn to ignore.
 //!
 //! 2026-11-22. Opening succeeds for a token that is absent or refuses its PIN: a service with one dead custody
-//! token must start, amber. Only a module that can't be loaded is an error.
+//! token must start, amber. So it does for one whose PIN file or module is missing: both are tried again.
 //!
 //! 2026-11-22. A session handle of an older initialisation is forgotten, not closed: a module may have dealt its
 //! number to another token's session.
@@ -94,6 +94,6 @@ mod token;
 pub use call::Call;
 pub use error::{HsmError, OpenError};
 pub use keys::{Key, KeyFault, KeyId, KeyKind, NotAKeyId};
-pub use secret::{Pin, PinError, Random, Unwrapped};
+pub use secret::{Pin, PinError, PinSource, Random, Unwrapped};
 pub use spec::{Health, Select, State, TokenSpec};
 pub use token::{LONGEST, Token};

@@ -13,7 +13,7 @@ use crate::call::Call;
 use crate::error::{HsmError, OpenError};
 use crate::module::Module;
 use crate::seat::{Login, Seat};
-use crate::secret::Pin;
+use crate::secret::PinSource;
 use crate::spec::{Health, Select, State, TokenSpec};
 use crate::supervisor;
 
@@ -29,15 +29,28 @@ pub(crate) enum Phase {
     WrongPin,
 }
 
+/// The first pause of the breaker, doubled at each failure.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+impl Phase {
+    /// Down, after so many failures before this one.
+    pub(crate) fn pause(failures: u32) -> Self {
+        let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(16));
+        Self::Down {
+            retry: Instant::now() + pause.min(LONGEST_PAUSE),
+        }
+    }
+}
+
 pub(crate) struct Inner {
     pub(crate) phase: Phase,
     since: SystemTime,
     moved: Instant,
     pub(crate) last_error: Option<String>,
-    pub(crate) pin: Arc<Pin>,
+    pub(crate) pin: Arc<PinSource>,
     pub(crate) login: Option<Arc<Login>>,
-    /// The module never came: the first opening's error.
-    pub(crate) broken: Option<String>,
     /// The first opening has come to an end, good or bad.
     pub(crate) opened: bool,
     queue: VecDeque<Job>,
@@ -111,7 +124,6 @@ impl Shared {
                 last_error: None,
                 pin: Arc::new(spec.pin),
                 login: None,
-                broken: None,
                 opened: false,
                 queue: VecDeque::new(),
                 running: vec![None; spec.sessions],
@@ -143,15 +155,8 @@ impl Shared {
                 }
             }
         }
-        let broken = inner.broken.take();
         drop(inner);
-        match broken {
-            Some(why) => Err(OpenError::Module {
-                path: shared.path.clone(),
-                why,
-            }),
-            None => Ok(shared),
-        }
+        Ok(shared)
     }
 
     fn spawn(self: &Arc<Self>, sessions: usize) -> Result<(), OpenError> {
@@ -369,7 +374,7 @@ impl Shared {
         self.lock().login.clone()
     }
 
-    pub(crate) fn reopen(&self, pin: Pin) {
+    pub(crate) fn reopen(&self, pin: PinSource) {
         let mut inner = self.lock();
         inner.pin = Arc::new(pin);
         inner.enter(Phase::Reopening { by_hand: true });
@@ -382,6 +387,20 @@ impl Shared {
                 (_, false) => return,
             }
         }
+    }
+
+    /// An opening failed: calls do too, at once, until it is tried again.
+    pub(crate) fn down(&self, why: String, phase: Phase) {
+        let mut inner = self.lock();
+        inner.last_error = Some(why);
+        inner.opened = true;
+        match (&inner.phase, &phase) {
+            // Still down: since when it is does not change.
+            (Phase::Down { .. }, Phase::Down { .. }) => inner.phase = phase,
+            _ => inner.enter(phase),
+        }
+        inner.clear_queue();
+        self.changed.notify_all();
     }
 
     /// A worker or the supervisor saw the login fail. Whoever is first starts the reopening.
@@ -419,10 +438,6 @@ impl Shared {
                 .0,
             true,
         )
-    }
-
-    pub(crate) fn wake_workers(&self) {
-        self.work.notify_all();
     }
 }
 

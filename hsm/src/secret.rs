@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use cryptoki::types::AuthPin;
 use zeroize::Zeroizing;
@@ -80,6 +81,53 @@ impl Pin {
     pub(crate) fn expose(&self) -> &AuthPin {
         &self.0
     }
+}
+
+/// Where a token's PIN is read from: at its first login, and kept from then on.
+pub struct PinSource(Place);
+
+enum Place {
+    File(PathBuf, OnceLock<Pin>),
+    Credential(String, OnceLock<Pin>),
+    Given(Pin),
+}
+
+impl PinSource {
+    /// A private file, as [`Pin::from_file`].
+    pub fn file(path: PathBuf) -> Self {
+        Self(Place::File(path, OnceLock::new()))
+    }
+
+    /// A systemd credential, as [`Pin::from_credential`].
+    pub fn credential(name: String) -> Self {
+        Self(Place::Credential(name, OnceLock::new()))
+    }
+
+    /// The PIN, read now if it was not yet. What can't be read is read again the next time.
+    pub(crate) fn pin(&self) -> Result<&Pin, PinError> {
+        match &self.0 {
+            Place::File(path, read) => once(read, || Pin::from_file(path)),
+            Place::Credential(name, read) => once(read, || Pin::from_credential(name)),
+            Place::Given(pin) => Ok(pin),
+        }
+    }
+}
+
+impl From<Pin> for PinSource {
+    fn from(pin: Pin) -> Self {
+        Self(Place::Given(pin))
+    }
+}
+
+fn once(
+    read: &OnceLock<Pin>,
+    look: impl FnOnce() -> Result<Pin, PinError>,
+) -> Result<&Pin, PinError> {
+    if let Some(pin) = read.get() {
+        return Ok(pin);
+    }
+    let pin = look()?;
+    Ok(read.get_or_init(|| pin))
 }
 
 /// Why a PIN could not be read.

@@ -30,7 +30,7 @@ use zeroize::Zeroizing;
 
 use crate::module::{Closed, Module, Pass};
 use crate::ops;
-use crate::secret::{Pin, PinError};
+use crate::secret::PinSource;
 use crate::spec::{Select, TokenSpec};
 
 /// Where distributions put the module.
@@ -72,14 +72,19 @@ pub fn pin_file(dir: &Path, label: &str) -> PathBuf {
 
 /// How to open the token `label` of `dir`.
 ///
+/// A PIN file that is missing shows when it is opened, in its health.
+///
 /// # Errors
-/// No module, or no PIN file (the token was never made).
+/// No module, or no tokens were ever made in `dir`.
 pub fn spec(dir: &Path, label: &str) -> Result<TokenSpec, ProvisionError> {
-    let pin = Pin::from_file(&pin_file(dir, label)).map_err(ProvisionError::Pin)?;
+    let conf = dir.join("softhsm2.conf");
+    if let Err(error) = fs::metadata(&conf) {
+        return Err(ProvisionError::Files { path: conf, error });
+    }
     Ok(TokenSpec::new(
         module()?,
         Select::Label(label.to_owned()),
-        pin,
+        PinSource::file(pin_file(dir, label)),
     ))
 }
 
@@ -340,8 +345,6 @@ pub enum ProvisionError {
     Label(String),
     /// There is a token with this label and no PIN file: it may hold keys, so it is left alone.
     Orphan(String),
-    /// The PIN file can't be used.
-    Pin(PinError),
     /// The module refused.
     Token(String),
 }
@@ -367,7 +370,6 @@ impl fmt::Display for ProvisionError {
                     "there is a token {label} and no PIN file for it; put the file back, or the token elsewhere"
                 )
             }
-            Self::Pin(e) => write!(f, "{e}"),
             Self::Token(why) => write!(f, "SoftHSM: {why}"),
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use crate::secret::Pin;
+use crate::secret::PinSource;
 
 /// Which token of the module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +33,8 @@ pub struct TokenSpec {
     pub module: PathBuf,
     /// The token in it.
     pub token: Select,
-    /// Its user PIN.
-    pub pin: Pin,
+    /// Its user PIN, or where that is read.
+    pub pin: PinSource,
     /// Threads, each with a session of its own: calls that run at once.
     pub sessions: usize,
     /// How long a call may take, from asking to answer.
@@ -45,11 +45,11 @@ pub struct TokenSpec {
 
 impl TokenSpec {
     /// Two sessions, five seconds, 256 waiting calls.
-    pub fn new(module: PathBuf, token: Select, pin: Pin) -> Self {
+    pub fn new(module: PathBuf, token: Select, pin: impl Into<PinSource>) -> Self {
         Self {
             module,
             token,
-            pin,
+            pin: pin.into(),
             sessions: 2,
             deadline: Duration::from_secs(5),
             queue: 256,

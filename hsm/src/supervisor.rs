@@ -20,10 +20,6 @@ use crate::table::Table;
 
 /// How often a token that nobody calls is probed.
 const WATCH: Duration = Duration::from_secs(5);
-/// The first pause of the breaker, doubled at each failure.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The longest.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long an initialisation waits for calls under way, at most.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -60,26 +56,8 @@ struct Supervisor<'a> {
 
 pub(crate) fn run(shared: &Arc<Shared>) {
     let patience = shared.deadline.min(PATIENCE);
-    let joined = Module::at(&shared.path)
-        .map_err(|e| ops::words(&e))
-        .and_then(|module| {
-            module
-                .join(patience)
-                .map(|()| module)
-                .map_err(|e| e.to_string())
-        });
-    let module = match joined {
-        Ok(module) => module,
-        Err(why) => {
-            let mut inner = shared.lock();
-            inner.broken = Some(why.clone());
-            inner.last_error = Some(why);
-            inner.opened = true;
-            inner.closing = true;
-            shared.changed.notify_all();
-            shared.wake_workers();
-            return;
-        }
+    let Some(module) = joined(shared, patience) else {
+        return;
     };
     let _ = shared.module.set(module.clone()); // set once: there is one supervisor
     Supervisor {
@@ -91,6 +69,32 @@ pub(crate) fn run(shared: &Arc<Shared>) {
     }
     .watch();
     module.leave(patience);
+}
+
+/// The module, loaded and initialised; tried until it is, or until the token is closed.
+fn joined(shared: &Shared, patience: Duration) -> Option<Arc<Module>> {
+    for failures in 0.. {
+        let why = match Module::at(&shared.path) {
+            Ok(module) => match module.join(patience) {
+                Ok(()) => return Some(module),
+                Err(e) => e.to_string(),
+            },
+            Err(e) => ops::words(&e),
+        };
+        let why = format!("the PKCS#11 module {}: {why}", shared.path.display());
+        shared.down(why, Phase::pause(failures));
+        let mut inner = shared.lock();
+        while let Phase::Down { retry } = inner.phase
+            && !inner.closing
+            && Instant::now() < retry
+        {
+            inner = shared.wait(inner, retry).0;
+        }
+        if inner.closing {
+            return None;
+        }
+    }
+    None
 }
 
 enum Order {
@@ -188,13 +192,10 @@ impl Supervisor<'_> {
         };
         match opened {
             Ok(login) => self.ready(Arc::new(login)),
-            Err(Failure::Pin(why)) => self.down(why, |_| Phase::WrongPin),
+            Err(Failure::Pin(why)) => self.shared.down(why, Phase::WrongPin),
             Err(Failure::Other(why)) => {
-                let pause = FIRST_PAUSE
-                    .saturating_mul(1 << self.failures.min(16))
-                    .min(LONGEST_PAUSE);
+                self.shared.down(why, Phase::pause(self.failures));
                 self.failures += 1;
-                self.down(why, |now| Phase::Down { retry: now + pause });
             }
         }
     }
@@ -212,12 +213,16 @@ impl Supervisor<'_> {
         self.logins += 1;
         let anchor = Held::new(session, self.logins, &pass);
         let opened = match anchor.session(&pass) {
-            Some(session) => user(session, &pin, before.is_some()).and_then(|()| {
-                let seen = before
-                    .map(|login| login.table().seen.clone())
-                    .unwrap_or_default();
-                Ok(Table::read(&Desk { pass: &pass, slot }, seen)?)
-            }),
+            Some(session) => pin
+                .pin()
+                .map_err(|e| Failure::Other(e.to_string()))
+                .and_then(|pin| user(session, pin, before.is_some()))
+                .and_then(|()| {
+                    let seen = before
+                        .map(|login| login.table().seen.clone())
+                        .unwrap_or_default();
+                    Ok(Table::read(&Desk { pass: &pass, slot }, seen)?)
+                }),
             None => Err(Failure::Other(
                 "the session is of another generation".to_owned(),
             )),
@@ -258,20 +263,6 @@ impl Supervisor<'_> {
         inner.login = Some(login);
         inner.opened = true;
         inner.enter(Phase::Ready);
-        self.shared.changed.notify_all();
-    }
-
-    fn down(&self, why: String, phase: impl FnOnce(Instant) -> Phase) {
-        let mut inner = self.shared.lock();
-        inner.last_error = Some(why);
-        inner.opened = true;
-        let phase = phase(Instant::now());
-        match (&inner.phase, &phase) {
-            // Still down: since when it is does not change.
-            (Phase::Down { .. }, Phase::Down { .. }) => inner.phase = phase,
-            _ => inner.enter(phase),
-        }
-        inner.clear_queue();
         self.shared.changed.notify_all();
     }
 

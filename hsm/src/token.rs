@@ -13,7 +13,7 @@ use crate::keys::{self, Key, KeyFault, KeyId, KeyKind, LONGEST_LABEL};
 use crate::ops;
 use crate::pool::Shared;
 use crate::seat::{Place, Seat, Trouble};
-use crate::secret::{Pin, Random, Unwrapped};
+use crate::secret::{PinSource, Random, Unwrapped};
 use crate::spec::{Health, TokenSpec};
 use crate::table::Witness;
 
@@ -32,18 +32,18 @@ pub struct Token {
 impl Token {
     /// Opens the token: logs in, finds the keys, checks each of them.
     ///
-    /// A token that is absent, broken or refuses the PIN is no error: see [`Token::health`]. It waits for the
-    /// first attempt's end, for the deadline at most.
+    /// A token that is absent, broken, without its module or refuses the PIN is no error: see [`Token::health`]. It
+    /// waits for the first attempt's end, for the deadline at most.
     ///
     /// # Errors
-    /// A specification without sense, or a module that can't be loaded or initialised.
+    /// A specification without sense, or no threads.
     pub fn open(spec: TokenSpec) -> Result<Self, OpenError> {
         Shared::start(spec).map(|shared| Self { shared })
     }
 
     /// Opens it again by hand, with a PIN: the only way on after [`HsmError::WrongPin`]. Waits as [`Token::open`].
-    pub fn reopen(&self, pin: Pin) {
-        self.shared.reopen(pin);
+    pub fn reopen(&self, pin: impl Into<PinSource>) {
+        self.shared.reopen(pin.into());
     }
 
     /// How it is now. Never waits for the token.

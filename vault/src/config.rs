@@ -263,14 +263,15 @@ impl TokenAt {
         Duration::from_millis(self.deadline_ms)
     }
 
-    /// The PIN: of a systemd credential where a bare name is given and there is such a directory, else of a private file.
-    pub fn pin(&self) -> std::result::Result<hsm::Pin, hsm::PinError> {
+    /// Where the PIN is: in a systemd credential where a bare name is given and there is such a directory, else in a private
+    /// file.
+    pub fn pin(&self) -> hsm::PinSource {
         let bare = self.pin_file.components().count() == 1;
         match self.pin_file.to_str() {
             Some(name) if bare && std::env::var_os("CREDENTIALS_DIRECTORY").is_some() => {
-                hsm::Pin::from_credential(name)
+                hsm::PinSource::credential(name.to_owned())
             }
-            _ => hsm::Pin::from_file(&self.pin_file),
+            _ => hsm::PinSource::file(self.pin_file.clone()),
         }
     }
 }

@@ -186,6 +186,10 @@ impl Keys {
 
     /// Makes the keys that are missing, at founding. Returns (key, token) of the key-encryption keys.
     pub fn found(&self) -> Result<Vec<(KeyId, String)>> {
+        if let Some(absent) = self.health().into_iter().find(|t| !t.ready) {
+            let why = absent.last_error.unwrap_or_else(|| "no answer".to_owned());
+            return Err(not_started(&format!("token {}: {why}", absent.name)));
+        }
         let mut wrapping = Vec::new();
         for named in &self.tokens.custody {
             let key = match labelled(&named.token, WRAPPING) {
@@ -415,10 +419,7 @@ fn token(name: &str, at: &TokenAt) -> Result<Named> {
             )));
         }
     };
-    let pin = at
-        .pin()
-        .map_err(|e| not_started(&format!("token {name}: {e}")))?;
-    let mut spec = TokenSpec::new(at.module.clone(), select, pin);
+    let mut spec = TokenSpec::new(at.module.clone(), select, at.pin());
     spec.sessions = at.sessions;
     spec.deadline = at.deadline();
     spec.queue = at.queue;

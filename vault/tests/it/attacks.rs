@@ -1075,6 +1075,42 @@ async fn p9_checkpoint_token_destroyed(under: Under) {
     house.client.lines(&house.custodian, "").await.unwrap();
 }
 
+both!(p9_a_pin_file_that_is_missing_costs_no_other_token);
+async fn p9_a_pin_file_that_is_missing_costs_no_other_token(under: Under) {
+    let mut house = House::furnished(under).await;
+    house.app.kill();
+    let tokens = house.app.dir.path().join("data/tokens");
+    let aside = house.app.dir.path().join("aside");
+    std::fs::create_dir(&aside).unwrap();
+    for label in ["custody-1", "checkpoint-1"] {
+        let file = format!("{label}.pin");
+        std::fs::rename(tokens.join(&file), aside.join(&file)).unwrap();
+    }
+    house.app.serve().await;
+    house.opened().await;
+    let doctor = |house: &House| {
+        let said = house.app.command(&["doctor", "--json"]).output().unwrap();
+        let said: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+        said
+    };
+    let said = doctor(&house);
+    assert_eq!(said["level"], "amber", "{said}");
+    assert!(said.to_string().contains("custody-1.pin"), "{said}");
+    // Put back, it is found by the server that runs: the other may go.
+    for label in ["custody-1", "checkpoint-1"] {
+        let file = format!("{label}.pin");
+        std::fs::rename(aside.join(&file), tokens.join(&file)).unwrap();
+    }
+    std::fs::remove_dir_all(token_folder(&house.app, "custody-2")).unwrap();
+    let release = house.ask().await;
+    house.approve(&release, &[0, 1]).await;
+    let until = Instant::now() + Duration::from_secs(45);
+    while let Err(e) = house.client.open(&mut house.engineer, &release).await {
+        assert!(Instant::now() < until, "did not recover: {e}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
 both!(p12_unknown_kind);
 async fn p12_unknown_kind(under: Under) {
     let mut house = House::furnished(under).await;
