@@ -124,7 +124,9 @@ impl Ledger {
     /// As `covering`, with the proofs of that entry, of entry 0, and that the tree extends that of size `from`. The `tree` is
     /// one that was read before the entry was made.
     pub(crate) async fn show(&self, seq: u64, from: u64, tree: Tree) -> Result<Shown> {
-        let (checkpoint, nodes) = self.covering_by(seq, Some(tree)).await?;
+        // What was seen may be newer than the checkpoint that this node has, where another signed it.
+        let reach = seq.max(from.saturating_sub(1));
+        let (checkpoint, nodes) = self.covering_by(reach, Some(tree)).await?;
         let size = checkpoint.size;
         if let Some(Ok(shown)) = nodes.map(|nodes| Shown::of(&checkpoint, &nodes, seq, from)) {
             return Ok(shown);

@@ -370,15 +370,15 @@ impl Ledger {
     /// A receipt again, after a crash, for the `release.opened` of `request` that is durable under a checkpoint which extends
     /// the anchor, as long as that opening lasts: `duration_s` after it, and not closed. What the ledger says decides, no row.
     /// There is no third way to get one (DESIGN.md 4).
-    /// With the entry.
+    /// With the entry, and the approvals that it lists: whether they allow it is for the caller to count again.
     pub async fn receipt_of(
         &self,
         request: RequestId,
         asked: &ReleasePurpose,
-    ) -> Result<(Receipt, Vec<u8>)> {
+    ) -> Result<(Receipt, Vec<u8>, Vec<u64>)> {
         let rows = sqlx::query(
             "SELECT e.seq, e.bytes FROM ledger_links l JOIN ledger_entries e ON e.seq = l.seq \
-             WHERE l.subject = $1 AND e.event IN ('release.opened', 'release.closed') ORDER BY e.seq",
+             WHERE l.subject = $1 ORDER BY e.seq",
         )
         .bind(request.to_string())
         .fetch_all(&self.inner.db.pool)
@@ -390,17 +390,19 @@ impl Ledger {
                 .map_err(|_| anchor::broken("an entry of an opening is damaged"))?;
             match &entry.event {
                 Event::ReleaseOpened(o) if o.request == request => {
-                    let same = o.credential == asked.credential
+                    let same = entry.actor == "system"
+                        && o.credential == asked.credential
                         && o.version == asked.version
                         && o.envelope == asked.envelope
                         && i64::try_from(entry.seq).ok() == row.try_get(0).ok();
-                    opening = same.then_some((entry, bytes));
+                    let approvals = o.approvals.clone();
+                    opening = same.then_some((entry, bytes, approvals));
                 }
                 Event::ReleaseClosed(c) => closed |= c.request == request,
                 _ => {}
             }
         }
-        let (opening, bytes) = opening.ok_or_else(|| Error::missing("opening"))?;
+        let (opening, bytes, approvals) = opening.ok_or_else(|| Error::missing("opening"))?;
         let ends = quorum::decision::after(opening.time, asked.duration_s);
         if closed || self.inner.clock.now() >= ends {
             return Err(Error::conflict(
@@ -417,7 +419,7 @@ impl Ledger {
             leaf: opening.leaf,
             time: opening.time,
         };
-        Ok((receipt, bytes))
+        Ok((receipt, bytes, approvals))
     }
 
     /// Refuses unless `leaf` stands at `seq` under `checkpoint`.

@@ -6,6 +6,9 @@
 //! owner's enrolment has. What this node has checked before, or checked and entered itself, it knows by its leaf. A denial needs no proof: one that was made up stops a request, as its author could by deleting it.
 //! (`p12_a_forged_approval_row_counts_for_nothing`.)
 //!
+//! That a request still waits is read from the ledger too: what its entries say was denied, ended, opened or closed stays so,
+//! whatever its rows say (`p12_what_is_over_stays_over_whatever_its_row_says`).
+//!
 //! That happens before the writer's transaction; inside, rows count only as far as they are still those that were checked.
 
 use std::collections::{BTreeMap, HashMap};
@@ -13,7 +16,7 @@ use std::sync::{Arc, Mutex};
 
 use quorum::Hash;
 use quorum::assertion::{self, PublicKey};
-use quorum::entry::{Entry, Signed};
+use quorum::entry::{Entry, Event, Signed};
 use quorum::evidence::Trust;
 use quorum::hash::leaf;
 use quorum::ids::{AuthenticatorId, RequestId, UserId};
@@ -88,7 +91,7 @@ impl Checked {
 }
 
 /// Of everything in a row that its entry is compared with.
-fn filing_digest(filed: &Filed) -> Hash {
+pub fn filing_digest(filed: &Filed) -> Hash {
     quorum::labelled(
         "checked",
         &[
@@ -151,7 +154,7 @@ impl Told {
         store::ask_said(reads, request);
         reads.add(
             "SELECT seq, bytes FROM ledger_entries WHERE seq IN (SELECT c.seq FROM casts c WHERE c.request = $1 \
-             UNION SELECT q.seq FROM requests q WHERE q.request = $1)",
+             UNION SELECT q.seq FROM requests q WHERE q.request = $1 UNION SELECT l.seq FROM ledger_links l WHERE l.subject = $1)",
             [name(request)],
         );
     }
@@ -172,6 +175,40 @@ impl Told {
         Told::ask(&mut reads, request);
         Told::read(&mut reads.fetch(&app.ledger.db().pool).await?)
     }
+
+    /// Refuses a request that waits by its row alone: an entry says that it was ended, opened, closed or settled, or that
+    /// somebody denied it whose denial is in no row. Only for what was read at one moment with the row, under the writer's lock.
+    pub fn still_waits(&self, filed: &Filed) -> Result<()> {
+        for (seq, bytes) in &self.entries {
+            let counted = |s: &Said| s.seq == *seq && s.decision != "deny";
+            if *seq == filed.seq || self.said.iter().any(counted) {
+                continue; // compared with its row
+            }
+            let entry = read(bytes, *seq)?;
+            let over = match &entry.event {
+                Event::RequestEnded(e) => e.request == filed.request,
+                Event::ReleaseOpened(e) => e.request == filed.request,
+                Event::ReleaseClosed(e) => e.request == filed.request,
+                Event::RosterSet(e) => e.request == filed.request,
+                Event::TargetSet(e) => e.request == filed.request,
+                _ => false,
+            };
+            if over {
+                return Err(unproved(
+                    "a request's row says that it waits, and an entry that it is over",
+                ));
+            }
+            if denies(&entry, filed.leaf) && !self.said.iter().any(|s| s.seq == *seq) {
+                return Err(unproved("somebody denied a request, and no row says so"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn denies(entry: &Entry, filing: Hash) -> bool {
+    let kind = entry.signed().map(|s| &s.statement.kind);
+    matches!(kind, Some(Kind::Approval(a)) if a.decision == Decision::Deny && a.entry == filing)
 }
 
 /// Checks all that was said of a request so far, and its filing.

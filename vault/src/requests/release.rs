@@ -138,7 +138,7 @@ pub async fn open(
     } = opener;
     let (receipt, opened) = if filed.state == State::Open {
         crate::fault::point("open.again");
-        opened_before(app, &filed, release, told.said).await?
+        opened_before(app, &filed, &asked, &rosters, told).await?
     } else {
         opened(app, &filed, &asked, &rosters, told).await?
     };
@@ -186,6 +186,9 @@ async fn at_once(app: &App, known: Known, from: u64) -> Result<(Given, Receipt)>
                 tree,
                 ..
             } = opener;
+            if filed.state.pending() {
+                told.still_waits(&filed)?;
+            }
             let said = told.said.clone();
             let proof = proved::known(&checked, &filed, told)?.ok_or_else(store::moved_on)?;
             let opens = Opens {
@@ -261,16 +264,49 @@ fn over(filed: &Filed) -> Error {
     }
 }
 
-/// The opening of a release that is open, by what the ledger says of it; of a request that the ledger has as its row does.
+/// The opening of a release that is open, by what the ledger says of it; of a request that the ledger has as its row does. Its
+/// approvals are counted as they were when it was entered: an entry alone, which whoever writes to the database can make, buys
+/// nothing (`p4_a_forged_opening_in_the_ledger_buys_nothing`).
 async fn opened_before(
     app: &App,
     filed: &Filed,
-    release: &ReleasePurpose,
-    said: Vec<Said>,
+    asked: &Asked,
+    rosters: &Rosters,
+    told: Told,
 ) -> Result<(Receipt, Opened)> {
-    let (receipt, entry) = app.ledger.receipt_of(filed.request, release).await?;
+    let Purpose::Release(release) = &asked.purpose else {
+        return Err(Error::internal("no release"));
+    };
+    let (receipt, entry, listed) = app.ledger.receipt_of(filed.request, release).await?;
     let checkpoint = app.ledger.covering(receipt.seq()).await?;
     filed_as_signed(app, filed, &checkpoint).await?;
+    let said = told.said.clone();
+    let proof = proved::decisions(app, filed, Some(rosters), told).await?;
+    let then = At {
+        seq: receipt.seq(),
+        time: receipt.time(),
+    };
+    let rosters = Rosters {
+        named: rosters.named.clone(),
+        in_force: app
+            .rosters
+            .before(&app.ledger, &rosters.in_force, then.seq)
+            .await?,
+    };
+    let counted = proof.keep(said.clone());
+    let lives = {
+        let mut conn = app.ledger.db().pool.acquire().await?;
+        decide::lives(&mut conn, filed, &counted).await?
+    };
+    let waited = Filed {
+        state: State::Reached,
+        ..filed.clone()
+    };
+    let tally = decide::may_act(&waited, asked, &rosters, &counted, &lives, then)
+        .map_err(|_| unproved("a release was opened that its signatures do not allow"))?;
+    if tally.counting != listed {
+        return Err(unproved("an opening lists other signatures than count"));
+    }
     let own = quorum::decision::after(receipt.time(), release.duration_s);
     let ends = filed.ends.unwrap_or(own);
     Ok((receipt, Opened { entry, ends, said }))
@@ -293,7 +329,7 @@ async fn opened(
     let proof = proved::decisions(app, filed, Some(rosters), told).await?;
     let mut reads = app.ledger.script();
     store::ask(&mut reads, filed.request);
-    store::ask_said(&mut reads, filed.request);
+    Told::ask(&mut reads, filed.request);
     Opens::ask(&mut reads, filed.request, release, rosters);
     let opens = Opens {
         checked: filed.clone(),
@@ -306,9 +342,12 @@ async fn opened(
     let (opened, receipt) = app
         .ledger
         .write_on(reads, move |tx, mut facts| {
-            let filed = store::read_one(facts.row()?.as_ref())?;
-            let said = store::read_said(&facts.rows()?)?;
-            opens.record(tx, filed, said, (facts, writes))
+            let (filed, roster) = store::read_one(facts.row()?.as_ref())?;
+            let told = Told::read(&mut facts)?;
+            if filed.state.pending() {
+                told.still_waits(&filed)?;
+            }
+            opens.record(tx, (filed, roster), told.said, (facts, writes))
         })
         .await?;
     Ok((receipt, opened))
@@ -349,7 +388,9 @@ impl Opens {
             return Err(Error::internal("no release"));
         };
         decide::same_roster(roster, &rosters)?;
-        if filed.statement != checked.statement || filed.requester != checked.requester {
+        if proved::filing_digest(&filed) != proved::filing_digest(&checked)
+            || filed.safe != asked.safe
+        {
             return Err(unproved("a request's row was changed"));
         }
         let now = At {

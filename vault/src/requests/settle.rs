@@ -18,6 +18,7 @@ use crate::convert::Audited;
 use crate::error::{Error, Result, Words};
 use crate::ledger::{Recorded, Tx};
 use crate::people::store::{self as people, at};
+use crate::script::Script;
 
 /// Whether the acting entry of a request is written here.
 pub fn settles(asked: &Asked) -> bool {
@@ -76,9 +77,13 @@ pub async fn settle(app: &App, request: RequestId) -> Result<()> {
     }
     let told = Told::now(app, request).await?;
     let proof = super::proved::decisions(app, &filed, rosters.as_ref(), told).await?;
+    let mut told = app.ledger.script();
+    Told::ask(&mut told, request);
     let done = app
         .ledger
-        .write(move |tx| Box::pin(async move { act(tx, request, rosters.as_ref(), &proof).await }))
+        .write(move |tx| {
+            Box::pin(async move { act(tx, request, rosters.as_ref(), &proof, &told).await })
+        })
         .await;
     match done {
         Ok(_) | Err(Error::Conflict(_)) => Ok(()), // somebody else settled it, or it moved on
@@ -167,6 +172,7 @@ async fn act(
     request: RequestId,
     rosters: Option<&Rosters>,
     proof: &Proof,
+    told: &Script,
 ) -> Result<Recorded<()>> {
     let filed = match rosters {
         Some(rosters) => decide::current(tx.conn(), request, rosters).await?,
@@ -177,12 +183,13 @@ async fn act(
         seq: tx.next_seq(),
         time: tx.now(),
     };
-    let ready = is_ready(tx.conn(), &filed, &asked, rosters, Some(proof), now)
-        .await?
-        .ok_or_else(store::moved_on)?;
     if !filed.state.pending() {
         return Err(store::moved_on());
     }
+    Told::read(&mut told.fetch(tx.conn()).await?)?.still_waits(&filed)?;
+    let ready = is_ready(tx.conn(), &filed, &asked, rosters, Some(proof), now)
+        .await?
+        .ok_or_else(store::moved_on)?;
     let done = match &asked.purpose {
         Purpose::Roster(purpose) => {
             may_be_named(tx, &purpose.new).await?;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use quorum::Hash;
 use quorum::assertion::PublicKey;
+use quorum::entry::Entry;
 use quorum::evidence::{Anchor, Proved, Trust};
 use quorum::ids::{AuthenticatorId, RequestId, SafeId, UserId};
 use quorum::people::People;
@@ -86,6 +87,21 @@ impl Rosters {
         ask_named(&mut reads, safe, leaf);
         let row = reads.fetch(&ledger.db().pool).await?.row()?;
         self.named_by(ledger, safe, leaf, row).await
+    }
+
+    /// The roster of the same safe that was in force before the entry `seq`, from the one in force now.
+    pub async fn before(
+        &self,
+        ledger: &Ledger,
+        now: &Arc<VerifiedRoster>,
+        seq: u64,
+    ) -> Result<Arc<VerifiedRoster>> {
+        let mut then = now.clone();
+        while set_at(ledger, &then).await? >= seq {
+            let epoch = then.epoch().saturating_sub(1);
+            then = self.of(ledger, then.safe(), epoch).await?;
+        }
+        Ok(then)
     }
 
     /// As `named_and_in_force`, from the row that was asked for.
@@ -223,6 +239,22 @@ fn keep<K: Eq + std::hash::Hash, T: Clone>(kept: &Held<K, T>, key: (K, u64), wha
 
 /// The last event after which a key may no longer hold: a roster that was verified before it is verified again.
 const NEWEST_KEY_EVENT: &str = "(SELECT COALESCE(MAX(revoked), 0) FROM authenticators)";
+
+/// The place of a roster's `roster.set`, as the entry itself says: the row only finds it.
+async fn set_at(ledger: &Ledger, roster: &VerifiedRoster) -> Result<u64> {
+    let row = sqlx::query(
+        "SELECT e.bytes FROM rosters r JOIN ledger_entries e ON e.seq = r.seq WHERE r.leaf = $1",
+    )
+    .bind(roster.leaf().0.to_vec())
+    .fetch_optional(&ledger.db().pool)
+    .await?;
+    let bytes: Option<Vec<u8>> = row.map(|r| r.try_get(0)).transpose()?;
+    let entry = bytes.as_deref().map(Entry::parse);
+    match entry {
+        Some(Ok(entry)) if entry.leaf == roster.leaf() => Ok(entry.seq),
+        _ => Err(unproved("a roster's row points at another entry")),
+    }
+}
 
 /// Asks where to look for the safe's roster whose `roster.set` is `leaf`, and for the one in force.
 pub fn ask_named(reads: &mut Script, safe: SafeId, leaf: Hash) {
