@@ -166,7 +166,11 @@ async fn inside(app: &App) -> Result<Vec<Finding>> {
     let mut newest_drill = None;
     for safe in crate::safes::store::all(pool).await? {
         let shown = crate::safes::web::shown(app, &safe).await?;
-        findings.push(margin(&shown.name, shown.margin));
+        let of = match &shown.least {
+            Some(version) => format!("{}, {version}", shown.name),
+            None => shown.name.clone(),
+        };
+        findings.push(margin(&of, shown.margin));
         for c in shown.credentials.iter().filter(|c| c.state == "stuck") {
             findings.push(found(
                 Level::Red,

@@ -20,6 +20,7 @@ use crate::convert::{Audited, actor};
 use crate::error::{Error, Result};
 use crate::http::{self, ok};
 use crate::ledger::{Receipt, Tx};
+use crate::safes::margins::{Holdings, Quorums};
 use crate::touch::{self, SentAssertion, Signed, Touch, bad_statement};
 use crate::who::{Custodian, Person, Pre};
 
@@ -791,13 +792,15 @@ async fn key_act(
     if named.authenticator != key.authenticator || named.user != key.user {
         return Err(bad_statement("it names another key"));
     }
-    if act == "revoke" && key.user != who.user {
-        sinks_nothing(&app, &key).await?;
-    }
+    let safes = match act.as_str() {
+        "revoke" if key.user != who.user => approves_for(&app, key.user).await?,
+        _ => Vec::new(),
+    };
     let ((), receipt) = app
         .ledger
         .write(move |tx| {
             Box::pin(async move {
+                sinks_nothing(tx, &safes, key.authenticator).await?;
                 touch.spend(tx).await?;
                 let done = tx.record(actor(touch.user), event, &[&key.authenticator, &key.user])?;
                 match act.as_str() {
@@ -812,37 +815,38 @@ async fn key_act(
     ok(json!({ "seq": receipt.seq() }))
 }
 
-/// Refuses to end somebody else's key for good where fewer people could then sign than a safe needs (promise P9). Its owner may
-/// end it at any time, and anybody's key can be suspended.
-async fn sinks_nothing(app: &App, key: &Key) -> Result<()> {
-    let pool = &app.ledger.db().pool;
-    for safe in crate::safes::store::all(pool).await? {
-        let roster = app.rosters.in_force(&app.ledger, safe.safe).await?;
-        let (mut before, mut after) = (0_u64, 0_u64);
-        for approver in roster.approvers() {
-            let keys = store::keys_of(pool, approver.user).await?;
-            let named = |k: &&Key| {
-                approver
-                    .authenticators
-                    .iter()
-                    .any(|n| n.authenticator == k.authenticator)
-            };
-            let mut live = keys.iter().filter(|k| k.live()).filter(named);
-            before += u64::from(live.clone().next().is_some());
-            after += u64::from(live.any(|k| k.authenticator != key.authenticator));
-        }
-        if after < before && after < u64::from(roster.m().get()) {
+/// Refuses to end somebody else's key for good where fewer people could then sign, or open what is sealed already, than that
+/// needs (promise P9). Its owner may end it at any time, and anybody's key can be suspended. Asked in the very transaction:
+/// another key may have ended a moment ago.
+async fn sinks_nothing(tx: &mut Tx, safes: &[Quorums], key: AuthenticatorId) -> Result<()> {
+    for quorums in safes {
+        quorums.still(tx.conn()).await?;
+        let holdings = Holdings::of(tx.conn(), quorums.safe()).await?;
+        let before = quorums.able(&holdings, None)?;
+        let after = quorums.able(&holdings, Some(key))?;
+        let sunk = after.iter().zip(&before).find(|(a, b)| a.sunk_from(b));
+        if let Some((sunk, _)) = sunk {
             return Err(Error::conflict(
                 "Not revoked.",
                 format!(
-                    "{} would be left with fewer people who can sign than it needs.",
-                    roster.name()
+                    "{} would be left with fewer people who can open it than it needs.",
+                    sunk.what
                 ),
                 "Suspend the key, change the safe’s roster first, then revoke it.",
             ));
         }
     }
     Ok(())
+}
+
+/// The safes that the owner of a key approves for.
+async fn approves_for(app: &App, user: UserId) -> Result<Vec<Quorums>> {
+    let mut list = Vec::new();
+    for safe in crate::safes::store::all(&app.ledger.db().pool).await? {
+        list.push(Quorums::of(app, safe.safe).await?);
+    }
+    list.retain(|quorums| quorums.names(user));
+    Ok(list)
 }
 
 async fn restore(tx: &mut Tx, key: AuthenticatorId, seq: u64) -> Result<()> {

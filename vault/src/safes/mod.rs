@@ -1,5 +1,6 @@
 //! Safes: founding and changing rosters, margins. Rules that need rows but no HTTP.
 
+pub mod margins;
 pub mod rosters;
 pub mod site;
 pub mod store;
@@ -11,8 +12,8 @@ use std::sync::{Arc, Mutex};
 
 use quorum::ids::SafeId;
 use quorum::statement::NewRoster;
-use sqlx::Row;
 
+use self::margins::{Able, Holdings, Quorums};
 use crate::app::App;
 use crate::error::{Error, Result, Words};
 use crate::ledger::Ledger;
@@ -104,35 +105,29 @@ pub async fn check_new_roster(app: &App, safe: SafeId, new: &NewRoster) -> Resul
     Ok(())
 }
 
-/// A roster change is refused while a live version would keep fewer people on both rosters than the larger m.
+/// A roster change is refused while a live version would keep fewer people than the larger m who are on both rosters and hold a
+/// share of it with a live key.
 async fn keeps_versions_openable(app: &App, safe: SafeId, new: &NewRoster) -> Result<()> {
-    let rows = sqlx::query(
-        "SELECT DISTINCT v.epoch FROM versions v JOIN credentials c ON c.credential = v.credential WHERE c.safe = $1 AND v.state <> 'superseded' AND v.seq IS NOT NULL",
-    )
-    .bind(safe.to_string())
-    .fetch_all(&app.ledger.db().pool)
-    .await?;
-    for row in rows {
-        let old = app
-            .rosters
-            .of(&app.ledger, safe, people::seq(row.try_get(0)?)?)
-            .await?;
-        let both = old
-            .approvers()
-            .iter()
-            .filter(|a| new.approvers.iter().any(|n| n.user == a.user))
-            .count();
-        let m = u64::from(old.m().get()).max(new.m);
-        if (both as u64) < m {
-            return Err(refused(
-                format!(
-                    "A sealed version needs {m} people who are on both rosters, and {both} would be."
-                ),
-                "Change fewer people at once, or rotate the safe's credentials in between.",
-            ));
-        }
-    }
-    Ok(())
+    let quorums = Quorums::of(app, safe).await?;
+    let able = quorums.able_under(&Holdings::now(app, safe).await?, new)?;
+    let sunk: Vec<Able> = able.into_iter().filter(|a| a.margin() < 0).collect();
+    let Some(first) = sunk.first() else {
+        return Ok(());
+    };
+    let others = match sunk.len() {
+        1 => String::new(),
+        n => format!(" So it is with {} more.", n - 1),
+    };
+    let why = format!(
+        "{} needs {} people who are on both rosters and hold a share of it, and {} would.{others}",
+        first.what, first.needed, first.people
+    );
+    let next = if sunk.iter().all(|a| a.bound) {
+        "Change fewer people at once, and rotate the credential in between."
+    } else {
+        "Change fewer people at once. What was replaced by hand stays openable, and so needs the people who hold it."
+    };
+    Err(refused(why, next))
 }
 
 fn refused(why: String, next: &'static str) -> Error {

@@ -241,6 +241,23 @@ async fn notices(app: &App, safe: &Safe, seen: &Shown) -> Result<Vec<Notice>> {
             text: "What is sealed from now on is not sealed to it, until a change of the roster names it.".into(),
         });
     }
+    if let Some(least) = &seen.least {
+        let (title, text) = match seen.margin {
+            ..0 => (
+                format!("{least} cannot be opened now"),
+                "Too few people who are on its roster and on today’s have a live key with a share of it.",
+            ),
+            _ => (
+                format!("{least} has a margin of {}", seen.margin),
+                "It was sealed for an earlier roster or other keys, and fewer people hold a share of it than can sign today.",
+            ),
+        };
+        list.push(Notice {
+            tone: Tone::Attention,
+            title,
+            text: text.into(),
+        });
+    }
     let old = seen
         .credentials
         .iter()
@@ -255,7 +272,8 @@ async fn notices(app: &App, safe: &Safe, seen: &Shown) -> Result<Vec<Notice>> {
         list.push(Notice {
             tone: Tone::Attention,
             title: format!("{} {subject} {verb} sealed for an earlier roster", capital(&number(small(old)))),
-            text: "Who is on both rosters opens it. Change it at its target or import it anew, and today’s roster alone does.".into(),
+            text: "Who is on both rosters opens it. After its next rotation what is changed at its target is today’s roster’s alone. A value \
+                   that was sealed by hand stays openable when another replaces it, and so needs the people who hold it.".into(),
         });
     }
     Ok(list)

@@ -6,6 +6,7 @@ use quorum::ids::SafeId;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::margins::{Holdings, Quorums};
 use super::store::{self, Safe};
 use crate::app::App;
 use crate::convert::{Audited, audit_hash};
@@ -66,8 +67,11 @@ pub struct Shown {
     pub grant_life_s: u64,
     /// Who approves.
     pub approvers: Vec<Approver>,
-    /// Live approvers minus m; below zero the safe cannot be opened.
+    /// How many more people than needed can open the safe's next version, or the live one that is worst off; below zero that
+    /// cannot be opened.
     pub margin: i64,
+    /// That version, where it is worse off than the roster.
+    pub least: Option<String>,
     /// What is in it.
     pub credentials: Vec<credentials::Shown>,
 }
@@ -94,7 +98,13 @@ pub async fn shown(app: &App, safe: &Safe) -> Result<Shown> {
             proved_at: live.iter().filter_map(|k| k.proved_at).max(),
         });
     }
-    let able = i64::try_from(approvers.iter().filter(|a| a.can_sign).count()).unwrap_or(0);
+    let holdings = Holdings::now(app, safe.safe).await?;
+    let able = Quorums::of(app, safe.safe).await?.able(&holdings, None)?;
+    let (own, versions) = able
+        .split_first()
+        .ok_or_else(|| Error::internal("no margin"))?;
+    let least = versions.iter().min_by_key(|a| a.margin());
+    let least = least.filter(|a| a.margin() < own.margin());
     Ok(Shown {
         safe: safe.safe.to_string(),
         name: roster.name().to_owned(),
@@ -106,7 +116,8 @@ pub async fn shown(app: &App, safe: &Safe) -> Result<Shown> {
         denials: roster.denials(),
         request_life_s: roster.request_life_s(),
         grant_life_s: roster.grant_life_s(),
-        margin: able - i64::from(roster.m().get()),
+        margin: least.unwrap_or(own).margin(),
+        least: least.map(|a| a.what.clone()),
         approvers,
         credentials: credentials::in_safe(app, safe.safe).await?,
     })
