@@ -8,7 +8,7 @@ $('see')?.addEventListener('change', (event) => { value.type = event.target.chec
 addEventListener('pagehide', () => { value.value = ''; });
 submits(form, async () => {
   progress('Sealing it. Touch your key when asked.');
-  await importValue(await client(), { credential: form.dataset.credential, value: value.value });
+  await importValue(await client(), { ...form.dataset, value: value.value });
   value.value = '';
   location.assign(form.dataset.to);
 });

@@ -71,10 +71,10 @@ export const suspendKey = keyAct('suspend', 'suspend');
 /** Restores a suspended key: `{user, authenticator, why}`. */
 export const restoreKey = keyAct('unsuspend', 'unsuspend');
 
-/** Imports a value that somebody chose: it is sealed, then the custodian signs what was sealed. */
-export async function importValue(client, { credential, value }, how) {
-  const sealed = await client.api.post(path`/credentials/${credential}/import`, { value });
-  const { signed } = await sign(client, 'import', { credential, envelope: sealed.envelope, safe: sealed.safe, version: sealed.version }, how);
+/** Imports a value that somebody chose into the safe that they mean: it is sealed, then the custodian signs what was sealed. */
+export async function importValue(client, { credential, safe, value }, how) {
+  const sealed = await client.api.post(path`/credentials/${credential}/import`, { safe, value });
+  const { signed } = await sign(client, 'import', { credential, envelope: sealed.envelope, safe, version: sealed.version }, how);
   return client.api.post(path`/credentials/${credential}/import/finish`, { signed });
 }
 

@@ -184,7 +184,7 @@ impl Client {
     ) -> Result<u64> {
         let id = credential.credential;
         let path = format!("/credentials/{id}/import");
-        let body = json!({ "value": value });
+        let body = json!({ "safe": credential.safe.to_string(), "value": value });
         let made: Made = self.post(&path, custodian.by(), &body).await?.read()?;
         if let Value::Object(mut members) = body
             && let Some(Value::String(value)) = members.remove("value")

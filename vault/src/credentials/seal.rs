@@ -1,6 +1,8 @@
 //! Sealing a version: under a roster that was verified back to the safe's founding, in a tree that extends
 //! the anchor. Nobody can read what was sealed without the quorum, the sealer included.
 
+use std::collections::BTreeSet;
+
 use audit::Event;
 use audit::event::{Origin, VersionSealed};
 use quorum::ids::CredentialId;
@@ -11,19 +13,24 @@ use crate::app::App;
 use crate::convert::{Audited, audit_hash};
 use crate::error::{Error, Result};
 use crate::ledger::{Recorded, Tx};
-use crate::people::store::at;
+use crate::people::store::{self as people, at};
+use crate::rotation::bindings;
+use crate::rotation::targets::Target;
+use crate::safes::rosters::{self, unproved};
 
-/// Seals `plaintext` as the next version of `credential`. Nothing is stored yet.
+/// Seals `plaintext` as the next version of `credential`, of what lives at `target` where it is bound. Nothing is stored yet.
 pub async fn next(
     app: &App,
     credential: &Credential,
+    target: Option<&Target>,
     plaintext: Plaintext,
     origin: &'static str,
 ) -> Result<NewVersion> {
     // A rolled-back database would hand us an old roster: its tree must extend the anchor first.
     app.ledger.check_extends().await?;
+    is_as_entered(app, credential, target).await?;
     let roster = app.rosters.in_force(&app.ledger, credential.safe).await?;
-    crate::safes::rosters::rows_agree(&app.ledger, &roster).await?;
+    rosters::rows_agree(&app.ledger, &roster).await?;
     let version = credential.sealed + 1;
     let sealed_as = SealedAs {
         kind: credential
@@ -57,6 +64,59 @@ pub async fn next(
     })
 }
 
+/// Refuses to seal by a row that is not what the ledger says: people will be asked by the name, the kind and the target that are
+/// sealed now, and the safe's quorum will open it. What no entry says yet is the row's to say: the name and kind of a first version.
+async fn is_as_entered(app: &App, credential: &Credential, target: Option<&Target>) -> Result<()> {
+    let id = credential.credential;
+    let checkpoint = app.ledger.checkpoint().await?;
+    let trust = rosters::trust(&app.ledger, &checkpoint).await?;
+    let under = (&trust, &checkpoint);
+    let home = bindings::home(app, id, under).await?;
+    let chosen = target.map(Target::safe).or(home);
+    if chosen.is_some_and(|safe| safe != credential.safe)
+        || home.is_some_and(|safe| Some(safe) != chosen)
+    {
+        return Err(unproved("a credential's row names another safe"));
+    }
+    if credential.target != target.map(Target::id)
+        || target.is_none() && bindings::is_bound(app, id).await?
+    {
+        return Err(unproved("a credential's row names another target"));
+    }
+    let Some(last) = bindings::last_sealed(app, id, under).await? else {
+        return match credential.sealed {
+            0 => Ok(()),
+            _ => Err(unproved(
+                "a credential's row counts versions that nobody sealed",
+            )),
+        };
+    };
+    if last.version > credential.sealed {
+        return Err(sealed_meanwhile());
+    }
+    let before = store::envelope(&app.ledger.db().pool, id, credential.sealed).await?;
+    let header = &before.header().sealed_as;
+    if last.version != credential.sealed || last.envelope != before.hash() {
+        return Err(unproved(
+            "a credential's last version is not the one that was sealed",
+        ));
+    }
+    if header.name != credential.name || header.kind.as_str() != credential.kind {
+        return Err(unproved(
+            "a credential's row has another name or kind than its last version",
+        ));
+    }
+    Ok(())
+}
+
+fn sealed_meanwhile() -> Error {
+    Error::conflict(
+        "Not sealed.",
+        "Another version was sealed meanwhile.",
+        "Try again.",
+    )
+}
+
 /// Records `version.sealed` and stores the version. Refuses when another was sealed meanwhile.
 pub async fn record(
     tx: &mut Tx,
@@ -67,11 +127,10 @@ pub async fn record(
 ) -> Result<Recorded<()>> {
     let now = store::by_id(&mut *tx.conn(), credential.credential).await?;
     if now.sealed + 1 != v.version || now.target != credential.target {
-        return Err(Error::conflict(
-            "Not sealed.",
-            "Another version was sealed meanwhile.",
-            "Try again.",
-        ));
+        return Err(sealed_meanwhile());
+    }
+    if (now.safe, &now.name, &now.kind) != (credential.safe, &credential.name, &credential.kind) {
+        return Err(unproved("a credential's row was changed"));
     }
     // An import that nobody signed holds no number: whoever seals first has it.
     store::drop_pending(tx.conn(), credential.credential).await?;
@@ -97,6 +156,21 @@ pub async fn enter(
         return Err(Error::conflict(
             "Not sealed.",
             "The roster has changed meanwhile.",
+            "Try again.",
+        ));
+    }
+    // The roster was verified before: a key may have ended since, and none that ended is given a share, whatever made us miss it.
+    let keys: BTreeSet<_> = v.shares.iter().map(|s| s.authenticator).collect();
+    let lives = people::lives(tx.conn(), &keys).await?;
+    let ended = |key| {
+        lives
+            .get(key)
+            .is_none_or(|life| life.revoked_before(tx.next_seq()))
+    };
+    if keys.iter().any(ended) {
+        return Err(Error::conflict(
+            "Not sealed.",
+            "A key of the roster was revoked meanwhile.",
             "Try again.",
         ));
     }

@@ -227,6 +227,7 @@ async fn import(
         name: c.name,
         kind: c.kind,
         safe: link(&safe),
+        home: path.0.clone(),
     })
 }
 

@@ -131,6 +131,8 @@ pub struct Import {
     pub safe: Link,
     /// The version that is current now.
     pub current: Option<u32>,
+    /// Its safe's id, as the page was asked for.
+    pub home: String,
 }
 
 #[cfg(test)]

@@ -133,7 +133,7 @@ async fn generated(
     let credential = store::by_id(&app.ledger.db().pool, id(&path)?).await?;
     must_be_unbound(&credential)?;
     let plaintext = generate(&policy).map_err(Error::internal)?;
-    let v = seal::next(&app, &credential, plaintext, "generated").await?;
+    let v = seal::next(&app, &credential, None, plaintext, "generated").await?;
     let (version, envelope) = (v.version, v.envelope.hash());
     app.ledger
         .write(move |tx| {
@@ -165,6 +165,8 @@ fn must_be_unbound(credential: &store::Credential) -> Result<()> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Import {
+    /// The safe that its sender means to put it in.
+    safe: String,
     value: zeroize::Zeroizing<String>,
 }
 
@@ -176,6 +178,13 @@ async fn import(
 ) -> Result<HttpResponse> {
     let credential = store::by_id(&app.ledger.db().pool, id(&path)?).await?;
     must_be_unbound(&credential)?;
+    if body.safe != credential.safe.to_string() {
+        return Err(Error::conflict(
+            "Not imported.",
+            "The credential is not in the safe that you chose.",
+            "Give the value to nobody, and tell another custodian: credentials do not move.",
+        ));
+    }
     if body.value.is_empty() {
         return Err(Error::invalid(
             "Not imported.",
@@ -186,6 +195,7 @@ async fn import(
     let v = seal::next(
         &app,
         &credential,
+        None,
         Plaintext::new(body.value.as_bytes().to_vec()),
         "imported",
     )

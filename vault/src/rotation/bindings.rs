@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use quorum::entry::Event;
+use quorum::entry::{Entry, Event, VersionSealed};
 use quorum::evidence::{Proved, Trust};
 use quorum::ids::{CredentialId, SafeId};
 use quorum::roster::{TargetEvidence, VerifiedTarget};
@@ -33,7 +33,10 @@ pub(super) async fn verified(app: &App, place: u64) -> Result<Arc<VerifiedTarget
     }
     let evidence = gather(app, set, said.safe, &said.request.to_string(), &checkpoint).await?;
     let target = VerifiedTarget::verify(&trust, &evidence).map_err(|e| unproved(&e.to_string()))?;
-    check_home(app, target.credential(), target.safe(), &trust, &checkpoint).await?;
+    let home = home(app, target.credential(), (&trust, &checkpoint)).await?;
+    if home != Some(target.safe()) {
+        return Err(unproved("a credential was bound by another safe"));
+    }
     Ok(app.rosters.keep_bound(key, target))
 }
 
@@ -84,32 +87,64 @@ async fn gather(
 }
 
 /// A credential belongs for ever to the safe of its first `target.set` or `version.sealed` (FORMATS.md 4, "Belonging"):
-/// the quorum of another safe binds nothing of it.
-async fn check_home(
+/// the quorum of another safe binds nothing of it. None before either.
+pub async fn home(
     app: &App,
     credential: CredentialId,
-    safe: SafeId,
-    trust: &Trust,
-    checkpoint: &Checkpoint,
-) -> Result<()> {
-    let first = sqlx::query(
-        "SELECT l.seq FROM ledger_links l JOIN ledger_entries e ON e.seq = l.seq \
-         WHERE l.subject = $1 AND e.event IN ('target.set', 'version.sealed') ORDER BY l.seq LIMIT 1",
+    under: (&Trust, &Checkpoint),
+) -> Result<Option<SafeId>> {
+    let first = "SELECT l.seq FROM ledger_links l JOIN ledger_entries e ON e.seq = l.seq \
+         WHERE l.subject = $1 AND e.event IN ('target.set', 'version.sealed') ORDER BY l.seq LIMIT 1";
+    let Some(entry) = about(app, first, credential, under).await? else {
+        return Ok(None);
+    };
+    match &entry.event {
+        Event::TargetSet(set) if set.credential == credential => Ok(Some(set.safe)),
+        Event::VersionSealed(sealed) if sealed.credential == credential => Ok(Some(sealed.safe)),
+        _ => Err(unproved("a credential's entry is another's")),
+    }
+}
+
+/// The newest `version.sealed` of a credential.
+pub async fn last_sealed(
+    app: &App,
+    credential: CredentialId,
+    under: (&Trust, &Checkpoint),
+) -> Result<Option<VersionSealed>> {
+    let last = "SELECT l.seq FROM ledger_links l JOIN ledger_entries e ON e.seq = l.seq \
+         WHERE l.subject = $1 AND e.event = 'version.sealed' ORDER BY l.seq DESC LIMIT 1";
+    match about(app, last, credential, under).await?.map(|e| e.event) {
+        None => Ok(None),
+        Some(Event::VersionSealed(sealed)) if sealed.credential == credential => Ok(Some(*sealed)),
+        Some(_) => Err(unproved("a credential's entry is another's")),
+    }
+}
+
+/// Whether any `target.set` names the credential: what is bound once is bound for good.
+pub async fn is_bound(app: &App, credential: CredentialId) -> Result<bool> {
+    let row = sqlx::query(
+        "SELECT 1 FROM ledger_links l JOIN ledger_entries e ON e.seq = l.seq \
+         WHERE l.subject = $1 AND e.event = 'target.set' LIMIT 1",
     )
     .bind(credential.to_string())
     .fetch_optional(&app.ledger.db().pool)
-    .await?
-    .ok_or_else(|| unproved("a bound credential has no entry"))?;
-    let first = proved(&app.ledger, seq(first.try_get(0)?)?, checkpoint).await?;
-    let entry = trust.entry(&first).map_err(|e| unproved(&e.to_string()))?;
-    let home = match &entry.event {
-        Event::TargetSet(set) if set.credential == credential => Some(set.safe),
-        Event::VersionSealed(sealed) if sealed.credential == credential => Some(sealed.safe),
-        _ => None,
-    };
-    if home == Some(safe) {
-        Ok(())
-    } else {
-        Err(unproved("a credential was bound by another safe"))
-    }
+    .await?;
+    Ok(row.is_some())
+}
+
+/// The entry that a query about the credential finds, proved.
+async fn about(
+    app: &App,
+    find: &'static str,
+    credential: CredentialId,
+    (trust, checkpoint): (&Trust, &Checkpoint),
+) -> Result<Option<Entry>> {
+    let found = sqlx::query(find)
+        .bind(credential.to_string())
+        .fetch_optional(&app.ledger.db().pool)
+        .await?;
+    let Some(found) = found else { return Ok(None) };
+    let found = proved(&app.ledger, seq(found.try_get(0)?)?, checkpoint).await?;
+    let entry = trust.entry(&found).map_err(|e| unproved(&e.to_string()))?;
+    Ok(Some(entry))
 }

@@ -8,7 +8,7 @@
 //! the lease moves it on. At the target a saga speaks through one session, opened before it draws a value, and the
 //! first thing that a session does is to end the others of that login: an old value cannot come after a newer one.
 
-mod bindings;
+pub mod bindings;
 mod node;
 mod saga;
 pub mod store;

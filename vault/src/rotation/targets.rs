@@ -8,7 +8,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorum::ids::{CredentialId, TargetId};
+use quorum::Hash;
+use quorum::ids::{CredentialId, SafeId, TargetId};
 use quorum::roster::VerifiedTarget;
 use quorum::secret::generate::{Policy, generate};
 use quorum::statement::Pin;
@@ -33,6 +34,18 @@ pub struct Target {
     pub account: String,
     login_name: String,
     login: Vec<u8>,
+}
+
+impl Target {
+    /// Its id.
+    pub fn id(&self) -> TargetId {
+        self.verified.target()
+    }
+
+    /// The safe whose quorum chose it.
+    pub fn safe(&self) -> SafeId {
+        self.verified.safe()
+    }
 }
 
 /// A target's row: a draft, or what says where the binding is entered. No authority.
@@ -71,8 +84,38 @@ fn read(r: &sqlx::any::AnyRow) -> Result<Draft> {
     })
 }
 
-fn aad(target: TargetId) -> Vec<u8> {
-    format!("vitrine/login/v1\n{target}").into_bytes()
+/// What a login is wrapped with: everything that a draft says. A row that was changed has no login, and an administrator is given
+/// no SQL by it (`p12_a_changed_draft_gives_no_sql`).
+fn aad(
+    (target, credential): (TargetId, CredentialId),
+    connector: &str,
+    (address, account): (&str, &str),
+    pin: &str,
+) -> Hash {
+    let parts = [connector, address, account, pin].map(str::as_bytes);
+    let [connector, address, account, pin] = parts;
+    quorum::labelled(
+        "target login",
+        &[
+            target.as_bytes(),
+            credential.as_bytes(),
+            connector,
+            address,
+            account,
+            pin,
+        ],
+    )
+}
+
+impl Draft {
+    fn aad(&self) -> Hash {
+        aad(
+            (self.target, self.credential),
+            &self.connector,
+            (&self.address, &self.account),
+            &self.pin,
+        )
+    }
 }
 
 /// Drafts a target and makes its service login. Nothing is bound until m approvers have signed.
@@ -122,8 +165,7 @@ pub async fn draft(
             .await
             .map_err(Error::internal)?;
     let verifier = verifier.map_err(Error::internal)?;
-    let login = app.keys.wrap_login(&aad(target), password).await?;
-    let row = Draft {
+    let mut row = Draft {
         target,
         credential: credential.credential,
         connector: connector.to_owned(),
@@ -131,10 +173,11 @@ pub async fn draft(
         account: account.to_owned(),
         pin: pin.to_owned(),
         login_name: install::login_name(target),
-        login,
+        login: Vec::new(),
         verifier,
         seq: None,
     };
+    row.login = app.keys.wrap_login(&row.aad().0, password).await?;
     let sql = script(app, &row).await?;
     app.ledger
         .aside(move |tx| {
@@ -186,7 +229,7 @@ async fn refuse_bound(
 /// are out of use.
 async fn script(app: &App, t: &Draft) -> Result<String> {
     let rows = sqlx::query(
-        "SELECT login_name FROM targets WHERE credential = $1 AND target <> $2 AND live = 0 AND address = $3 ORDER BY target",
+        "SELECT target FROM targets WHERE credential = $1 AND target <> $2 AND live = 0 AND address = $3 ORDER BY target",
     )
     .bind(t.credential.to_string())
     .bind(t.target.to_string())
@@ -195,8 +238,8 @@ async fn script(app: &App, t: &Draft) -> Result<String> {
     .await?;
     let former: Vec<String> = rows
         .iter()
-        .map(|r| r.try_get(0))
-        .collect::<std::result::Result<_, _>>()?;
+        .map(|r| Ok(install::login_name(id(&r.try_get::<String, _>(0)?)?)))
+        .collect::<Result<_>>()?;
     Ok(install::sql(&Binding {
         login: &t.login_name,
         credential: t.credential,
@@ -219,8 +262,9 @@ pub async fn sql_of(app: &App, target: TargetId) -> Result<String> {
         .map(read)
         .transpose()?
         .ok_or_else(|| Error::missing("target"))?;
-    // The row is no authority for what an administrator installs: a verifier put there would let its owner in.
-    let password = app.keys.unwrap_login(&aad(t.target), &t.login).await?;
+    // The row is no authority for what an administrator installs: a verifier put there would let its owner in, and another
+    // account would be listed for our login.
+    let password = app.keys.unwrap_login(&t.aad().0, &t.login).await?;
     let verifier = t.verifier.clone();
     let fits = tokio::task::spawn_blocking(move || scram::fits(&verifier, password.expose()))
         .await
@@ -316,10 +360,14 @@ pub fn place(target: &Target) -> Result<Place> {
 
 /// A conversation as Vitrine's own login.
 pub async fn session(app: &App, target: &Target) -> Result<Session> {
-    let password = app
-        .keys
-        .unwrap_login(&aad(target.verified.target()), &target.login)
-        .await?;
+    let set = &target.verified;
+    let aad = aad(
+        (set.target(), set.credential()),
+        set.connector(),
+        (set.address(), set.account()),
+        &set.pin().to_string(),
+    );
+    let password = app.keys.unwrap_login(&aad.0, &target.login).await?;
     let login = Login {
         name: &target.login_name,
         password: password.expose(),

@@ -60,7 +60,7 @@ async fn bind(
 }
 
 /// A house whose credential is the superuser of a real database, rotated once.
-async fn bound(under: Under) -> (House, Postgres) {
+pub async fn bound(under: Under) -> (House, Postgres) {
     bound_in(House::furnished(under).await).await
 }
 
@@ -268,7 +268,7 @@ async fn p6_a_bound_credential_takes_no_value_from_outside(under: Under) {
         .await
         .unwrap();
     let path = format!("/credentials/{}/import", added.credential);
-    let body = serde_json::json!({ "value": "from outside" });
+    let body = serde_json::json!({ "safe": safe.to_string(), "value": "from outside" });
     let begun = client
         .post(&path, custodian.by(), &body)
         .await
@@ -507,7 +507,7 @@ async fn p12_a_target_row_that_was_changed_is_not_followed(under: Under) {
 }
 
 /// Enters an event as the writer would, by somebody who has the database: hash chain, tree and head are right.
-async fn enter(pool: &sqlx::AnyPool, event: audit::Event, name: &str, links: &[String]) -> i64 {
+pub async fn enter(pool: &sqlx::AnyPool, event: audit::Event, name: &str, links: &[String]) -> i64 {
     let row = sqlx::query("SELECT size, prev, time, frontier FROM ledger_head WHERE id = 1")
         .fetch_one(pool)
         .await

@@ -107,7 +107,7 @@ const API: &[Row] = &[
     ("GET", "/api/v1/credentials", "", Nothing, SIGNED_IN),
     ("GET", "/api/v1/credentials/{id}", "credential", Nothing, SIGNED_IN),
     ("POST", "/api/v1/credentials/{id}/generate", "credential", Shape("{}"), CUSTODIANS),
-    ("POST", "/api/v1/credentials/{id}/import", "credential", Shape(r#"{"value":"from outside"}"#), CUSTODIANS),
+    ("POST", "/api/v1/credentials/{id}/import", "credential", Shape(r#"{"safe":"00","value":"from outside"}"#), CUSTODIANS),
     ("POST", "/api/v1/credentials/{id}/import/finish", "credential", Signed(import), CUSTODIANS),
     ("POST", "/api/v1/credentials/{id}/target", "credential", Shape(r#"{"account":"a","address":"nowhere","connector":"postgresql","pin":"unix"}"#), CUSTODIANS),
     ("GET", "/api/v1/targets/{id}/sql", "none", Nothing, CUSTODIANS),
