@@ -73,7 +73,7 @@ pub(super) async fn run(app: &App, by: &Holder) -> Result<()> {
         Ok(session) => session,
         Err(words) => return retry(app, &row, by, words).await,
     };
-    let candidate = match stage(app, &row, by).await {
+    let candidate = match stage(app, &row, by, &target).await {
         Ok(Staged::Candidate(candidate)) => candidate,
         Ok(Staged::InUse(code)) => return wait_for(app, &row, by, &code).await,
         Err(e) => {
@@ -123,7 +123,7 @@ enum Staged {
 }
 
 /// Generates, seals and stages a candidate. If we crash in here, nothing or everything is there.
-async fn stage(app: &App, row: &Row, by: &Holder) -> Result<Staged> {
+async fn stage(app: &App, row: &Row, by: &Holder, target: &Target) -> Result<Staged> {
     let credential = credentials::by_id(&app.ledger.db().pool, row.credential).await?;
     let password = generate(&Policy::default()).map_err(Error::internal)?;
     let value = Plaintext::new(password.expose().to_vec());
@@ -135,6 +135,7 @@ async fn stage(app: &App, row: &Row, by: &Holder) -> Result<Staged> {
     let v = seal::next(
         app,
         &credential,
+        Some(target),
         Plaintext::new(password.expose().to_vec()),
         "generated",
     )
@@ -348,7 +349,8 @@ async fn supersede(tx: &mut Tx, credential: CredentialId, version: u64) -> Resul
 async fn failed(app: &App, row: &Row, by: &Holder, version: u64, observed: &str) -> Result<()> {
     let (credential, by) = (row.credential, by.clone());
     let observed = observed.to_owned();
-    let (state, words, attempts, next_at) = plan(app, row, &observed);
+    let stands = stands(app, credential, Some(version)).await?;
+    let (state, words, attempts, next_at) = plan(app, row, &stands, &observed);
     app.ledger
         .write(move |tx| {
             Box::pin(async move {
@@ -366,13 +368,36 @@ async fn failed(app: &App, row: &Row, by: &Holder, version: u64, observed: &str)
 
 /// As `failed`, before anything was staged.
 async fn retry(app: &App, row: &Row, by: &Holder, words: String) -> Result<()> {
-    let (state, words, attempts, next_at) = plan(app, row, &words);
+    let stands = stands(app, row.credential, None).await?;
+    let (state, words, attempts, next_at) = plan(app, row, &stands, &words);
     let wait = next_at - app.ledger.clock().now();
     put_off(app, by, state, words, attempts, wait).await
 }
 
+/// What the password may be, in words, after a try that failed: a candidate that was staged may be at the target.
+async fn stands(app: &App, credential: CredentialId, staged: Option<u64>) -> Result<String> {
+    let pool = &app.ledger.db().pool;
+    let old = credentials::by_id(pool, credential).await?.version;
+    let mut may: Vec<u64> = credentials::versions(pool, credential)
+        .await?
+        .iter()
+        .filter(|v| v.state == "candidate")
+        .map(|v| v.version)
+        .chain(staged)
+        .chain(old)
+        .collect();
+    may.sort_unstable();
+    may.dedup();
+    let all: Vec<String> = may.iter().map(|v| format!("v{v}")).collect();
+    Ok(match (all.as_slice(), old) {
+        ([] | [_], Some(_)) | ([], None) => "Not changed".to_owned(),
+        (_, Some(_)) => format!("The password is {}", all.join(" or ")),
+        (_, None) => format!("The first password may be set, as {}", all.join(" or ")),
+    })
+}
+
 /// What comes after a try that failed: (state, words, tries, when).
-fn plan(app: &App, row: &Row, observed: &str) -> (&'static str, String, i64, i64) {
+fn plan(app: &App, row: &Row, stands: &str, observed: &str) -> (&'static str, String, i64, i64) {
     let observed = observed.trim_end_matches('.');
     let (now, rules, attempts) = (
         app.ledger.clock().now(),
@@ -384,7 +409,7 @@ fn plan(app: &App, row: &Row, observed: &str) -> (&'static str, String, i64, i64
         return (
             "stuck",
             format!(
-                "Not changed: {observed}. {attempts} of {bound} tries; a person must look, then rotate on demand."
+                "{stands}: {observed}. {attempts} of {bound} tries; a person must look, then rotate on demand."
             ),
             attempts,
             now,
@@ -396,7 +421,7 @@ fn plan(app: &App, row: &Row, observed: &str) -> (&'static str, String, i64, i64
     (
         "due",
         format!(
-            "Not changed: {observed}. Next try {}, {attempts} of {bound}.",
+            "{stands}: {observed}. Next try {}, {attempts} of {bound}.",
             crate::cli::utc(next_at)
         ),
         attempts,
