@@ -12,13 +12,16 @@ use crate::error::{Error, Result};
 use crate::requests::store::{self, Filed};
 use crate::requests::{State, release, settle};
 
+/// Every so many rounds the ends of open releases are compared with the ledger.
+const OUTLASTED: u64 = 10;
+
 /// Runs until the process ends.
 pub async fn run(app: App) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
+    for round in 0.. {
         tick.tick().await;
-        if let Err(e) = sweep(&app).await {
+        if let Err(e) = sweep(&app, round).await {
             tracing::warn!(
                 cause = e.cause().unwrap_or("refused"),
                 "a sweep was cut short: {e}"
@@ -29,7 +32,7 @@ pub async fn run(app: App) {
 }
 
 /// One round.
-pub async fn sweep(app: &App) -> Result<()> {
+pub async fn sweep(app: &App, round: u64) -> Result<()> {
     // Another node's person may have accepted it.
     if app.ledger.clock_stopped() && app.ledger.check_clock().await? {
         return Ok(());
@@ -45,6 +48,9 @@ pub async fn sweep(app: &App) -> Result<()> {
         }
         Err(e) => said("requests", Err(e)),
     }
+    if round.is_multiple_of(OUTLASTED) {
+        said("open releases", release::end_outlasted(app).await);
+    }
     app.ledger.flush_checkpoints().await?;
     said("the clock", tick_clock(app, now).await);
     crate::rotation::run_due(app).await
@@ -54,6 +60,9 @@ async fn swept(app: &App, filed: Filed, now: i64) -> Result<()> {
     match filed.state {
         State::Open if filed.ends.is_some_and(|e| e <= now) => {
             release::close(app, filed.request, Closed::Expired).await
+        }
+        State::Reached if filed.open_until.is_some() && !release::may_still_open(&filed, now) => {
+            release::refuse_late(app, filed.request).await
         }
         s if s.pending() && filed.expires <= now && !release::may_still_open(&filed, now) => {
             release::end(app, filed.request, Ended::Expired).await

@@ -80,6 +80,13 @@ pub struct Opening {
     pub ends: i64,
 }
 
+/// What was re-sealed so far.
+#[derive(Deserialize)]
+struct Given {
+    envelope: String,
+    shares: Vec<DeliveredShare>,
+}
+
 /// A share that an approver re-sealed.
 #[derive(Clone, Debug, Deserialize)]
 pub struct DeliveredShare {
@@ -193,6 +200,18 @@ impl Client {
         opening.combine(&trust, release)
     }
 
+    /// The re-sealed shares of a release that waits, each checked: how many are good, and whose are wrong. Nothing is opened.
+    ///
+    /// # Errors
+    /// A refusal; [`Error::Unproved`].
+    pub async fn shares(&self, by: By<'_>, release: &Release) -> Result<(usize, Vec<WrongShare>)> {
+        let path = format!("/requests/{}/shares", release.filed.request);
+        let given: Given = self.get(&path, by).await?.read()?;
+        let envelope = asked_envelope(&given.envelope, release)?;
+        let (good, wrong) = checked(&given.shares, release, &envelope);
+        Ok((good.len(), wrong))
+    }
+
     /// What came with an opening as trust: its checkpoint is of the founded ledger, signed, and extends what this person's
     /// device has seen.
     ///
@@ -239,22 +258,9 @@ impl Opening {
         let entry = self.entry.as_bytes();
         ledger::included(trust, &self.checkpoint, self.seq, entry, &self.proof)?;
         let leaf = check_opened(entry, &release.filed, asked)?;
-        let envelope = Envelope::parse(self.envelope.as_bytes()).map_err(unproved)?;
-        if envelope.hash() != asked.envelope {
-            return Err(unproved("the envelope is not the one that was asked for"));
-        }
+        let envelope = asked_envelope(&self.envelope, release)?;
         let h = secret::open_delivered_h(&self.h, &release.delivery, &leaf, &envelope)?;
-        let (mut shares, mut wrong) = (Vec::new(), Vec::new());
-        for delivered in &self.shares {
-            match delivered.open(&release.delivery, &envelope, &release.filed) {
-                Ok(share) => shares.push(share),
-                Err(why) => wrong.push(WrongShare {
-                    name: delivered.name.clone(),
-                    x: delivered.x,
-                    why,
-                }),
-            }
-        }
+        let (shares, mut wrong) = checked(&self.shares, release, &envelope);
         if shares.len() < usize::from(envelope.header().m) && !wrong.is_empty() {
             return Err(Error::Share(Box::new(wrong.swap_remove(0))));
         }
@@ -267,6 +273,38 @@ impl Opening {
             wrong,
         })
     }
+}
+
+/// The envelope that a release was asked for by.
+fn asked_envelope(text: &str, release: &Release) -> Result<Envelope> {
+    let Purpose::Release(asked) = &release.filed.asked.purpose else {
+        return Err(unproved("no release was asked for"));
+    };
+    let envelope = Envelope::parse(text.as_bytes()).map_err(unproved)?;
+    if envelope.hash() == asked.envelope {
+        Ok(envelope)
+    } else {
+        Err(unproved("the envelope is not the one that was asked for"))
+    }
+}
+
+fn checked(
+    given: &[DeliveredShare],
+    release: &Release,
+    envelope: &Envelope,
+) -> (Vec<Share>, Vec<WrongShare>) {
+    let (mut good, mut wrong) = (Vec::new(), Vec::new());
+    for delivered in given {
+        match delivered.open(&release.delivery, envelope, &release.filed) {
+            Ok(share) => good.push(share),
+            Err(why) => wrong.push(WrongShare {
+                name: delivered.name.clone(),
+                x: delivered.x,
+                why,
+            }),
+        }
+    }
+    (good, wrong)
 }
 
 impl DeliveredShare {

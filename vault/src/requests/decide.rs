@@ -6,7 +6,7 @@ use std::sync::Arc;
 use audit::Event;
 use audit::event::Ended;
 use quorum::Hash;
-use quorum::decision::{self, At, Cast, FiledAt, KeyLife, Tally};
+use quorum::decision::{self, At, Cast, DecisionError, FiledAt, KeyLife, Refusal, Tally};
 use quorum::ids::{AuthenticatorId, RequestId, UserId};
 use quorum::json::Value as Json;
 use quorum::roster::VerifiedRoster;
@@ -23,6 +23,7 @@ use crate::b64::Bytes;
 use crate::convert::{Audited, actor};
 use crate::error::{Error, Result, Words};
 use crate::ledger::{Recorded, Tx};
+use crate::pages::capital;
 use crate::people::store as people;
 use crate::safes::rosters;
 use crate::script::{Facts, Script, Value, name};
@@ -122,12 +123,13 @@ pub fn may_act(
         &keys,
         at,
     )
-    .map_err(|e| {
-        Error::conflict(
+    .map_err(|e| match e {
+        Refusal::OpenedTooLate => super::release::too_late(),
+        e => Error::conflict(
             "Not done.",
             format!("The rules refuse: {e}."),
             "Reload the request to see who has signed and until when.",
-        )
+        ),
     })
 }
 
@@ -528,12 +530,13 @@ impl Decided {
             &[&rosters.named, &rosters.in_force],
             &casts(&said),
         )
-        .map_err(|e| {
-            Error::conflict(
+        .map_err(|e| match e {
+            DecisionError::Again => decided_already(&said, touch.user),
+            e => Error::conflict(
                 "You did not sign.",
-                format!("{e}."),
+                format!("{}.", capital(&e.to_string())),
                 "Reload the request to see where it stands.",
-            )
+            ),
         })?;
         if tx.now() >= filed.expires {
             return Err(Error::conflict(
@@ -611,6 +614,22 @@ impl Decided {
         };
         Ok(done.writing(writes).with(entered))
     }
+}
+
+/// Somebody's answer was lost, and they sign again.
+fn decided_already(said: &[Said], user: UserId) -> Error {
+    let before = said
+        .iter()
+        .rfind(|s| s.user == user && s.decision != "accept");
+    let (word, seq) = before.map_or(("decision", 0), |s| match s.decision.as_str() {
+        "deny" => ("denial", s.seq),
+        _ => ("approval", s.seq),
+    });
+    Error::conflict(
+        "You have decided already.",
+        format!("Your {word} is entry {seq} of the ledger."),
+        "Nothing more is needed from you. Reload the request to see where it stands.",
+    )
 }
 
 /// Accepts to be on a roster, with the very key that it names.

@@ -9,6 +9,7 @@ pub mod poll;
 pub mod proved;
 pub mod release;
 pub mod settle;
+pub mod shares;
 pub mod site;
 pub mod store;
 pub mod view;

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 
 use quorum::Hash;
 use quorum::assertion::{self, PublicKey};
-use quorum::entry::{Entry, Event, Signed};
+use quorum::entry::{Entry, EntryError, Event, Signed};
 use quorum::evidence::Trust;
 use quorum::hash::leaf;
 use quorum::ids::{AuthenticatorId, RequestId, UserId};
@@ -184,7 +184,15 @@ impl Told {
             if *seq == filed.seq || self.said.iter().any(counted) {
                 continue; // compared with its row
             }
-            let entry = read(bytes, *seq)?;
+            let entry = match Entry::parse(bytes) {
+                Ok(entry) if entry.seq == *seq => entry,
+                Err(EntryError::Event(name)) if name == "share.refused" => continue,
+                _ => {
+                    return Err(unproved(
+                        "an entry about a request is not what may be there",
+                    ));
+                }
+            };
             let over = match &entry.event {
                 Event::RequestEnded(e) => e.request == filed.request,
                 Event::ReleaseOpened(e) => e.request == filed.request,

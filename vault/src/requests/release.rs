@@ -9,17 +9,19 @@ use audit::Event;
 use audit::event::{Closed, Ended, ReleaseOpened};
 use quorum::Hash;
 use quorum::decision::At;
-use quorum::entry::Entry;
+use quorum::entry::{Entry, Event as EntryEvent};
 use quorum::ids::RequestId;
 use quorum::secret::{self, Envelope};
 use quorum::statement::{Purpose, ReleasePurpose, Request as Asked};
 use serde_json::json;
+use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::State;
 use super::decide::{self, Rosters};
 use super::lately::{self, Known};
 use super::proved::{self, Proof, Told};
+use super::shares;
 use super::store::{self, Filed, Said};
 use crate::app::App;
 use crate::b64;
@@ -256,6 +258,7 @@ fn over(filed: &Filed) -> Error {
             "This release is closed.",
             "Ask again: everybody signs anew, a signature is for one request.",
         ),
+        State::Refused => too_late(),
         _ => Error::conflict(
             "Not opened.",
             "Nothing came of this request.",
@@ -467,29 +470,8 @@ async fn answer(app: &App, given: Given, receipt: Receipt, from: u64) -> Result<
         "founding": { "seq": 0, "entry": String::from_utf8_lossy(founding), "proof": hex(&shown.founding) },
         "consistency": hex(&shown.consistency), "checkpoint": shown.checkpoint.note,
         "envelope": String::from_utf8_lossy(envelope.bytes()), "h": b64::encode(&sealed_h),
-        "shares": shares(&said, &rosters, &envelope, seq), "ends": ends,
+        "shares": shares::shown(&said, &rosters.named, &envelope, seq), "ends": ends,
     }))
-}
-
-/// Re-sealed shares of the approvals that came before the opening.
-fn shares(
-    said: &[Said],
-    rosters: &Rosters,
-    envelope: &Envelope,
-    opened: u64,
-) -> Vec<serde_json::Value> {
-    said.iter()
-        .filter(|s| s.seq < opened && s.decision == "approve")
-        .filter_map(|s| {
-            let (x, sealed) = (s.x?, s.sealed.as_ref()?);
-            envelope.share_commitment(x)?;
-            let name = rosters.named.approver(s.user).map(|a| a.name.as_str());
-            Some(json!({
-                "approver": s.user.to_string(), "name": name.unwrap_or_default(), "x": x, "sealed": b64::encode(sealed),
-                "statement": String::from_utf8_lossy(&s.statement),
-            }))
-        })
-        .collect()
 }
 
 /// Gives a release back early.
@@ -499,6 +481,52 @@ pub async fn check_in(app: &App, request: RequestId) -> Result<()> {
 
 /// Ends a release: by check-in or by time. The rotation is asked for in the same transaction.
 pub async fn close(app: &App, request: RequestId, why: Closed) -> Result<()> {
+    closed(app, request, why, false).await
+}
+
+/// Ends releases that are open by their rows longer than any opening in the ledger allows: the longest that their safe lets one
+/// last, since that version was last opened to that person (`p7_an_end_in_a_row_prolongs_nothing`).
+pub async fn end_outlasted(app: &App) -> Result<()> {
+    let pool = &app.ledger.db().pool;
+    for filed in store::live(pool).await? {
+        if filed.state == State::Open && outlasted(app, &filed).await? {
+            closed(app, filed.request, Closed::Expired, true).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn outlasted(app: &App, filed: &Filed) -> Result<bool> {
+    let asked = filed.asked()?;
+    let Purpose::Release(release) = &asked.purpose else {
+        return Ok(false);
+    };
+    let Some(rosters) = decide::rosters_of(app, filed, &asked).await? else {
+        return Ok(false);
+    };
+    let life = rosters.named.grant_life_s();
+    let opened = sqlx::query(
+        "SELECT e.time, e.bytes FROM ledger_links l JOIN ledger_entries e ON e.seq = l.seq \
+         WHERE l.subject = $1 AND e.event = 'release.opened' ORDER BY e.seq DESC",
+    )
+    .bind(filed.requester.to_string())
+    .fetch_all(&app.ledger.db().pool)
+    .await?;
+    let now = app.ledger.clock().now();
+    for row in opened {
+        let entry = Entry::parse(&row.try_get::<Vec<u8>, _>(1)?);
+        let entry = entry.map_err(|_| unproved("an opening is damaged"))?;
+        let of = |o: &quorum::entry::ReleaseOpened| {
+            o.credential == release.credential && o.version == release.version
+        };
+        if matches!(&entry.event, EntryEvent::ReleaseOpened(o) if of(o)) {
+            return Ok(now >= quorum::decision::after(entry.time, life));
+        }
+    }
+    Ok(true)
+}
+
+async fn closed(app: &App, request: RequestId, why: Closed, outlasted: bool) -> Result<()> {
     app.ledger
         .write(move |tx| {
             Box::pin(async move {
@@ -510,7 +538,7 @@ pub async fn close(app: &App, request: RequestId, why: Closed) -> Result<()> {
                         "Look at its page for what happened.",
                     ));
                 }
-                if why == Closed::Expired && filed.ends.is_none_or(|e| tx.now() < e) {
+                if why == Closed::Expired && filed.ends.is_none_or(|e| tx.now() < e) && !outlasted {
                     return Err(store::moved_on());
                 }
                 let word = why.word();
@@ -584,7 +612,51 @@ pub async fn end(app: &App, request: RequestId, why: Ended) -> Result<()> {
     Ok(())
 }
 
-/// Whether a release that nobody has opened may still be.
+/// Refuses for good a release that has its quorum and that nobody opened in time: nothing can come of it any more.
+pub async fn refuse_late(app: &App, request: RequestId) -> Result<()> {
+    app.ledger
+        .write(move |tx| {
+            Box::pin(async move {
+                let filed = store::by_id(&mut *tx.conn(), request).await?;
+                if filed.state != State::Reached || may_still_open(&filed, tx.now()) {
+                    return Err(store::moved_on());
+                }
+                let event = Event::ReleaseRefused {
+                    request: request.audited(),
+                    why: "nobody opened it in time".into(),
+                };
+                let done = tx.record(audit::Actor::System, event, &[&request, &filed.safe])?;
+                store::close(
+                    tx.conn(),
+                    request,
+                    State::Reached,
+                    State::Refused,
+                    LATE,
+                    done.time(),
+                )
+                .await?;
+                Ok(done)
+            })
+        })
+        .await?;
+    Ok(())
+}
+
+const LATE: &str = "Enough had signed, and nobody opened it in time. Ask again: everybody signs anew, a signature is for one request.";
+
+/// The refusal of a release that has its quorum and whose time to open is over.
+pub fn too_late() -> Error {
+    Error::conflict(
+        "Not opened.",
+        "Enough had signed, and nobody opened it in time.",
+        "Ask again: everybody signs anew, a signature is for one request.",
+    )
+}
+
+/// Whether a release that nobody has opened may still be: once enough have signed, its time to open alone decides.
 pub fn may_still_open(filed: &Filed, now: i64) -> bool {
-    now < filed.expires || filed.open_until.is_some_and(|until| now < until)
+    match (filed.state, filed.open_until) {
+        (State::Reached, Some(until)) => now < until,
+        _ => now < filed.expires,
+    }
 }

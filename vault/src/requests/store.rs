@@ -202,7 +202,7 @@ pub async fn due<'e>(e: impl Executor<'e, Database = Any>, now: i64) -> Result<V
         SELECT,
         COLUMNS,
         FROM,
-        " WHERE state = 'open' AND ends <= $1 \
+        " WHERE state = 'open' AND ends <= $1 OR state = 'reached' AND open_until <= $1 \
          OR state IN ('waiting', 'reached') AND (expires <= $1 OR purpose <> 'release')"
     ))
     .bind(now)

@@ -12,7 +12,7 @@ use super::State;
 use super::decide::{self, SentDecision};
 use super::file::{self, SentFiling};
 use super::store::{self, Filed};
-use super::{evidence, live, poll, release};
+use super::{evidence, live, poll, release, shares};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::http::ok;
@@ -30,6 +30,11 @@ pub fn api(cfg: &mut web::ServiceConfig) {
         .route("/requests/{id}/decisions", web::post().to(decision))
         .route("/requests/{id}/acceptances", web::post().to(acceptance))
         .route("/requests/{id}/withdraw", web::post().to(withdraw))
+        .route("/requests/{id}/shares", web::get().to(resealed))
+        .route(
+            "/requests/{id}/shares/refused",
+            web::post().to(share_refused),
+        )
         .route("/requests/{id}/open", web::post().to(open))
         .route("/requests/{id}/check-in", web::post().to(check_in));
 }
@@ -259,6 +264,40 @@ async fn withdraw(
     requester(&req, &filed).await?;
     release::withdraw(&app, filed.request).await?;
     ok(live::view(&app, &find(&app, &path).await?).await?)
+}
+
+async fn resealed(
+    app: web::Data<App>,
+    req: HttpRequest,
+    path: web::Path<String>,
+) -> Result<HttpResponse> {
+    let filed = find(&app, &path).await?;
+    requester(&req, &filed).await?;
+    ok(shares::of(&app, &filed).await?)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BadShare {
+    approver: String,
+}
+
+async fn share_refused(
+    app: web::Data<App>,
+    req: HttpRequest,
+    path: web::Path<String>,
+    body: web::Json<BadShare>,
+) -> Result<HttpResponse> {
+    let filed = find(&app, &path).await?;
+    requester(&req, &filed).await?;
+    let approver = body.approver.parse();
+    shares::refuse(
+        &app,
+        &filed,
+        approver.map_err(|_| Error::missing("person"))?,
+    )
+    .await?;
+    ok(live::view(&app, &filed).await?)
 }
 
 #[derive(Deserialize)]

@@ -1,7 +1,7 @@
 //! What the ledger says is over, sealed, named or revoked, whatever the rows say: the database in somebody's hand, and nothing of
 //! the ledger deleted.
 
-use drills::client::{Client, NewSafe, Person, Release};
+use drills::client::{Client, NewSafe, Person, Release, ReleaseAsk};
 use quorum::ids::SafeId;
 use quorum::statement::{KeyAct, Role};
 use sqlx::{AnyPool, Row};
@@ -309,4 +309,129 @@ async fn p12_a_frozen_newest_key_event_seals_to_no_revoked_key(under: Under) {
     let refused = refused.expect_err("it was sealed to a revoked key");
     assert_eq!(refused.status(), Some(409), "{refused}");
     assert!(refused.to_string().contains("revoked"), "{refused}");
+}
+
+async fn becomes(house: &House, release: &Release, wanted: &str) {
+    let mut state = String::new();
+    for _ in 0..300 {
+        let live = house
+            .client
+            .live(house.engineer.by(), release.filed.request);
+        state = live.await.unwrap().state;
+        if state == wanted {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("it is {state} and not {wanted}");
+}
+
+both!(p7_an_end_in_a_row_prolongs_nothing);
+/// However far a row puts a release's end, it is over when its safe lets none last any longer.
+async fn p7_an_end_in_a_row_prolongs_nothing(under: Under) {
+    let mut house = House::furnished(under).await;
+    let mut people: Vec<&mut Person> = house.approvers.iter_mut().collect();
+    let new = NewSafe {
+        grant_life_s: 3,
+        ..NewSafe::drill("Short", 2, 3)
+    };
+    let client = &house.client;
+    let safe = client.found_safe(&house.custodian, &new, &mut people).await;
+    let kind = quorum::secret::SecretKind::Token;
+    let safe = safe.unwrap().safe;
+    let added = client.add_credential(&house.custodian, safe, "short", kind);
+    house.credential = added.await.unwrap().credential;
+    let generated = client.generate(&house.custodian, house.credential);
+    generated.await.unwrap();
+    let ask = ReleaseAsk {
+        duration_s: 3,
+        ..ReleaseAsk::because("For three seconds.")
+    };
+    let release = house.try_ask(&ask).await.unwrap();
+    house.approve(&release, &[0, 1]).await;
+    let opened = house.client.open(&mut house.engineer, &release).await;
+    opened.unwrap();
+    let pool = house.app.thief().await;
+    run(
+        &pool,
+        "UPDATE requests SET ends = 9000000000000000 WHERE state = 'open'",
+    )
+    .await;
+    becomes(&house, &release, "closed").await;
+}
+
+both!(p7_a_quorum_that_nobody_uses_in_time_is_over);
+/// Nothing waits behind a request that can never be opened any more, though its time to sign is not over.
+async fn p7_a_quorum_that_nobody_uses_in_time_is_over(under: Under) {
+    let mut house = House::furnished(under).await;
+    let ask = ReleaseAsk {
+        open_within_s: 1,
+        ..ReleaseAsk::because("Nobody will open it.")
+    };
+    let release = house.try_ask(&ask).await.unwrap();
+    house.approve(&release, &[0, 1]).await;
+    becomes(&house, &release, "refused").await;
+    let late = house.client.open(&mut house.engineer, &release).await;
+    let late = late.err().expect("it was opened");
+    assert_eq!(late.status(), Some(409), "{late}");
+    assert!(late.to_string().contains("in time"), "{late}");
+    let lines = house.client.lines(&house.custodian, "").await.unwrap();
+    assert_eq!(
+        lines
+            .iter()
+            .filter(|l| l.event == "release.refused")
+            .count(),
+        1
+    );
+}
+
+both!(a_bad_share_is_named_before_anything_is_opened);
+/// An approval may come with a share that opens nothing. Whoever asked finds it before the request is spent, and another signs.
+async fn a_bad_share_is_named_before_anything_is_opened(under: Under) {
+    let mut house = House::furnished(under).await;
+    let release = house.ask().await;
+    let request = release.filed.request;
+    let client = &house.client;
+    let first = &mut house.approvers[0];
+    let evidence = client.evidence(first, request).await.unwrap();
+    let yes = quorum::statement::Decision::Approve;
+    let signed = client.decision(first, 0, &evidence, yes).unwrap();
+    let (x, _) = client
+        .reseal(first, 0, &evidence, &signed)
+        .unwrap()
+        .unwrap();
+    let nonsense = Some((x, vec![0; 80]));
+    let sent = client
+        .send_decision(first, request, &signed, nonsense)
+        .await;
+    sent.unwrap();
+    house.approve(&release, &[1]).await;
+    let (client, by) = (&house.client, || house.engineer.by());
+    let (good, wrong) = client.shares(by(), &release).await.unwrap();
+    assert_eq!((good, wrong.len()), (1, 1));
+    assert_eq!(wrong[0].name, "Adaeze Obi");
+    // It is entered, once, whoever's it was.
+    let path = format!("/requests/{request}/shares/refused");
+    for _ in 0..2 {
+        let body = serde_json::json!({ "approver": house.approvers[0].user.to_string() });
+        client.post(&path, by(), &body).await.unwrap();
+    }
+    let lines = client.lines(&house.custodian, "").await.unwrap();
+    assert_eq!(
+        lines.iter().filter(|l| l.event == "share.refused").count(),
+        1
+    );
+    house.approve(&release, &[2]).await;
+    let shares = house.client.shares(house.engineer.by(), &release).await;
+    assert_eq!(shares.unwrap().0, 2);
+    let opened = house
+        .client
+        .open(&mut house.engineer, &release)
+        .await
+        .unwrap();
+    assert_eq!(opened.plaintext.expose().len(), 24);
+    assert_eq!(opened.wrong.len(), 1);
+    // What is open gives its shares with the answer alone.
+    let late = house.client.shares(house.engineer.by(), &release).await;
+    assert_eq!(late.err().and_then(|e| e.status()), Some(409));
 }

@@ -121,6 +121,8 @@ const API: &[Row] = &[
     ("GET", "/api/v1/requests/{id}/evidence", "request", Nothing, CONCERNED),
     ("POST", "/api/v1/requests/{id}/decisions", "request", Body::Approval, ROSTERED),
     ("POST", "/api/v1/requests/{id}/acceptances", "request", Signed(acceptance), SIGNED_IN),
+    ("GET", "/api/v1/requests/{id}/shares", "request", Nothing, WHO_ASKED),
+    ("POST", "/api/v1/requests/{id}/shares/refused", "request", Shape(r#"{"approver":"00"}"#), WHO_ASKED),
     ("POST", "/api/v1/requests/{id}/open", "request", Empty, WHO_ASKED),
     ("POST", "/api/v1/requests/{id}/check-in", "request", Empty, WHO_ASKED),
     ("POST", "/api/v1/requests/{id}/withdraw", "request", Empty, WHO_ASKED),
