@@ -117,10 +117,16 @@ async fn look(config: &Config) -> Result<Vec<Finding>> {
             "Fine for a trial. Set [hsm] to real tokens before you keep secrets.",
         ));
     }
-    findings.extend(tokens(&keys.health()));
     // With the tokens as they are: a wrong PIN is not tried again.
-    match service(config, keys).await {
-        Ok(app) => findings.extend(inside(&app).await?),
+    let service = service(config, keys.clone()).await;
+    // After the ledger was read: it says whose keys they hold.
+    findings.extend(tokens(&keys.health()));
+    match service {
+        Ok(app) => {
+            if let Err(e) = inside(&app, &mut findings).await {
+                findings.push(found(Level::Red, said(&e), e.words().next));
+            }
+        }
         Err(e) => {
             findings.push(found(Level::Red, said(&e), e.words().next));
         }
@@ -130,15 +136,27 @@ async fn look(config: &Config) -> Result<Vec<Finding>> {
 
 fn tokens(health: &[TokenHealth]) -> Vec<Finding> {
     let sort = |name: &str| name.split('-').next().unwrap_or_default().to_owned();
-    let serves = |of: &str| health.iter().any(|t| t.ready && sort(&t.name) == of);
+    let well_off = |t: &TokenHealth| t.ready && !t.foreign;
+    let serves = |of: &str| health.iter().any(|t| well_off(t) && sort(&t.name) == of);
     let finding = |t: &TokenHealth| {
-        if t.ready {
+        if well_off(t) {
             return well(format!("token {} answers", t.name));
         }
         let why = t.last_error.as_deref().unwrap_or("no answer yet");
-        let what = format!("token {} does not answer ({why})", t.name);
+        let what = if t.foreign {
+            format!("token {} holds no key that this ledger knows", t.name)
+        } else {
+            format!("token {} does not answer ({why})", t.name)
+        };
+        let mend = if t.foreign {
+            "Put this ledger's own token in its place"
+        } else {
+            "Put it back, or check its PIN file"
+        };
         if serves(&sort(&t.name)) {
-            let next = "Another serves meanwhile, and nothing may happen to that one. Put it back, or check its PIN file; then run this again.";
+            let next = format!(
+                "Another serves meanwhile, and nothing may happen to that one. {mend}; then run this again."
+            );
             return found(Level::Amber, what, next);
         }
         let until = match sort(&t.name).as_str() {
@@ -146,22 +164,18 @@ fn tokens(health: &[TokenHealth]) -> Vec<Finding> {
             "checkpoint" => "nothing is opened, and no checkpoint is signed",
             _ => "nothing is rotated",
         };
-        found(
-            Level::Red,
-            what,
-            format!("Put it back, or check its PIN file: until then {until}."),
-        )
+        found(Level::Red, what, format!("{mend}: until then {until}."))
     };
     health.iter().map(finding).collect()
 }
 
 /// What only an opened service can tell.
-async fn inside(app: &App) -> Result<Vec<Finding>> {
+async fn inside(app: &App, findings: &mut Vec<Finding>) -> Result<()> {
     let pool = &app.ledger.db().pool;
-    let mut findings = vec![well(format!(
+    findings.push(well(format!(
         "database answers, {} entries",
         app.ledger.size()
-    ))];
+    )));
     findings.push(clock(app).await?);
     let mut newest_drill = None;
     for safe in crate::safes::store::all(pool).await? {
@@ -188,7 +202,7 @@ async fn inside(app: &App) -> Result<Vec<Finding>> {
     }
     let logins = crate::rotation::doctor(app).await?;
     findings.extend(logins.into_iter().map(service_login));
-    Ok(findings)
+    Ok(())
 }
 
 fn service_login(of: ServiceLogin) -> Finding {
@@ -334,6 +348,7 @@ mod tests {
         TokenHealth {
             name: name.into(),
             ready,
+            foreign: false,
             last_error: (!ready).then(|| "gone".into()),
             since: 0,
         }
@@ -358,6 +373,23 @@ mod tests {
             [Level::Amber, Level::Ok, Level::Ok]
         );
         assert_eq!(levels([false, false, false]), [Level::Red; 3]);
+    }
+
+    #[test]
+    fn p9_a_token_of_another_ledger_is_amber_and_serves_nothing() {
+        let mut health = ["checkpoint-1", "checkpoint-2"].map(|n| token(n, true));
+        for (places, level) in [(1, Level::Amber), (2, Level::Red)] {
+            health
+                .iter_mut()
+                .take(places)
+                .for_each(|t| t.foreign = true);
+            let first = tokens(&health).swap_remove(0);
+            assert_eq!(first.level, level);
+            assert_eq!(
+                first.what,
+                "token checkpoint-1 holds no key that this ledger knows"
+            );
+        }
     }
 
     #[test]

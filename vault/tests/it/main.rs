@@ -11,6 +11,7 @@ mod app;
 mod attacks;
 mod connectors;
 mod faults;
+mod hardening;
 mod people;
 mod program;
 mod release;
