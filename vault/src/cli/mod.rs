@@ -286,6 +286,7 @@ fn say_refusal(refusal: &Refusal, as_json: bool) {
 }
 
 fn go(cli: Cli) -> Result<ExitCode> {
+    no_core_file()?;
     // Who serves has a log. The other verbs say what there is to say themselves.
     let default = match cli.verb {
         Verb::Serve { .. } => "warn,vault=info",
@@ -314,6 +315,7 @@ fn go(cli: Cli) -> Result<ExitCode> {
     );
     if on_the_node {
         with_softhsm(&config)?;
+        no_dump()?; // last: a program that is started again has lost it
     }
     let json = cli.json;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -418,6 +420,25 @@ pub fn utc(us: i64) -> String {
         time.minute(),
         time.second()
     )
+}
+
+/// Leaves no core: halves, shares, sessions and PINs are in memory. A limit of one byte lets none be written, and unlike none
+/// it also holds where the kernel hands cores to a program (core(5), `core_pattern`). A command of `exec` inherits it.
+fn no_core_file() -> Result<()> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let most = getrlimit(Resource::Core).maximum.map_or(1, |m| m.min(1));
+    let limit = Rlimit {
+        current: Some(most),
+        maximum: Some(most),
+    };
+    Ok(setrlimit(Resource::Core, limit).map_err(Error::internal)?)
+}
+
+/// Lets nobody of the same user read the memory of a program that knows PINs, nor the kernel dump it. Not for `exec`, whose
+/// command opens what it is handed under /proc.
+fn no_dump() -> Result<()> {
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Error::internal)?)
 }
 
 /// SoftHSM reads its configuration's place from the environment when it is loaded, so it must be there before

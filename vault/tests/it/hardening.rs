@@ -1,5 +1,7 @@
 //! What reviews found, each so that it stays found: foreign keys, core dumps, a database that hangs, the last custodian.
 
+use std::process::Command;
+
 use drills::client::ReleaseAsk;
 use serde_json::Value;
 use sqlx::Row;
@@ -36,6 +38,70 @@ fn swap_token(app: &TestApp, other: &TestApp, label: &str) {
     std::fs::copy(other.dir.path().join(&pin), app.dir.path().join(&pin)).unwrap();
 }
 
+/// What is left of a server that was aborted, and what it may leave (promise P11). Without the rights of root, of which the
+/// kernel asks nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn p11_an_aborted_server_leaves_no_core() {
+    let mut house = House::furnished(Under::Sqlite).await;
+    house.app.kill();
+    let unlimited = |inner: &Command| {
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--bounding-set=-all", "--inh-caps=-all", "--", "sh", "-c"])
+            .arg("ulimit -c unlimited; exec \"$0\" \"$@\"")
+            .arg(inner.get_program())
+            .args(inner.get_args())
+            .current_dir(inner.get_current_dir().unwrap())
+            .env_remove("SOFTHSM2_CONF");
+        for (name, value) in inner.get_envs() {
+            value.map(|value| command.env(name, value));
+        }
+        command
+    };
+    let serve = unlimited(&house.app.command(&["serve"]));
+    house.app.run(serve).await;
+    let pid = house.app.pid();
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let core = limits.lines().find(|l| l.starts_with("Max core file size"));
+    // One byte is no core, and unlike none it also keeps one from a program that core_pattern names.
+    let words: Vec<&str> = core.unwrap().split_whitespace().collect();
+    assert_eq!(words[4..6], ["1", "1"], "{limits}");
+    // Nor does somebody of the same user read its memory.
+    let reads = |pid: u32| {
+        let mut cat = Command::new("setpriv");
+        cat.args(["--bounding-set=-all", "--inh-caps=-all", "--", "cat"]);
+        cat.arg(format!("/proc/{pid}/auxv"));
+        cat.output().unwrap().status.success()
+    };
+    let mut sleeper = unlimited(
+        Command::new("sleep")
+            .arg("60")
+            .current_dir(house.app.dir.path()),
+    );
+    let mut sleeper = sleeper.spawn().unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let plain = reads(sleeper.id());
+    sleeper.kill().unwrap();
+    sleeper.wait().unwrap();
+    assert!(
+        plain,
+        "whatever runs is unreadable here: this test shows nothing"
+    );
+    assert!(!reads(pid), "the server's memory is readable");
+    let aborted = Command::new("kill")
+        .args(["-ABRT", &pid.to_string()])
+        .status();
+    assert!(aborted.unwrap().success());
+    assert!(house.app.died().await);
+    let left = std::fs::read_dir(house.app.dir.path()).unwrap().flatten();
+    let core = left
+        .map(|e| e.file_name())
+        .find(|n| n.to_string_lossy().starts_with("core"));
+    assert_eq!(core, None, "it left a core");
+    house.app.serve().await;
+    house.opened().await;
+}
+
 both!(p5_a_foreign_checkpoint_key_signs_nothing);
 async fn p5_a_foreign_checkpoint_key_signs_nothing(under: Under) {
     let mut house = House::furnished(under).await;
@@ -65,7 +131,7 @@ async fn p5_a_foreign_checkpoint_key_signs_nothing(under: Under) {
         .err()
         .unwrap();
     assert_eq!(refused.status(), Some(503), "{refused}");
-    let ready = house
+    let none = house
         .client
         .get("/ledger/checkpoint", house.engineer.by())
         .await;
