@@ -177,7 +177,8 @@ async fn inside(app: &App, findings: &mut Vec<Finding>) -> Result<()> {
         app.ledger.size()
     )));
     findings.push(clock(app).await?);
-    let mut newest_drill = None;
+    findings.extend(custodians(app).await?);
+    let (mut drills, now) = (Vec::new(), app.ledger.clock().wall());
     for safe in crate::safes::store::all(pool).await? {
         let shown = crate::safes::web::shown(app, &safe).await?;
         findings.push(margin(&shown.name, shown.margin));
@@ -188,10 +189,16 @@ async fn inside(app: &App, findings: &mut Vec<Finding>) -> Result<()> {
                 "Its page says why. Mend the target, then start the rotation again there or by `vitrine rotate`.",
             ));
         }
-        let drill = crate::safes::store::last_drill(pool, safe.safe).await?;
-        newest_drill = newest_drill.max(drill.map(|(passed, at)| (at, passed)));
+        let last = crate::safes::store::last_drill(pool, safe.safe).await?;
+        if shown.drill {
+            drills.push((shown.name, last));
+        }
     }
-    findings.push(drilled(newest_drill, app.ledger.clock().wall()));
+    if drills.iter().all(|(_, last)| last.is_none()) {
+        findings.push(found(Level::Note, "no drill was filed yet", PLAY));
+    } else {
+        findings.extend(drills.iter().map(|(name, last)| drilled(name, *last, now)));
+    }
     let alone = crate::credentials::store::wrapped_once(pool).await?;
     if alone > 0 {
         findings.push(found(
@@ -240,25 +247,62 @@ fn margin(name: &str, margin: i64) -> Finding {
     }
 }
 
-/// The newest drill of any safe (P10).
-fn drilled(newest: Option<(i64, bool)>, now: i64) -> Finding {
-    const PLAY: &str = "Play one: `vitrine drill break-glass --help`.";
+const PLAY: &str = "Play one: `vitrine drill break-glass --help`.";
+
+/// The newest drill of a drill safe (P10).
+fn drilled(safe: &str, newest: Option<(bool, i64)>, now: i64) -> Finding {
     match newest {
-        None => found(Level::Note, "no drill was filed yet", PLAY),
-        Some((_, false)) => found(
+        None => found(
             Level::Amber,
-            "the newest drill failed",
+            format!("drill safe {safe}: no drill was filed yet"),
+            PLAY,
+        ),
+        Some((false, _)) => found(
+            Level::Amber,
+            format!("drill safe {safe}: its newest drill failed"),
             "Its report says at which step: mend that, and play it again.",
         ),
-        Some((at, true)) if now.saturating_sub(at) > 90 * DAY => found(
+        Some((true, at)) if now.saturating_sub(at) > 90 * DAY => found(
             Level::Amber,
             format!(
-                "the newest drill is {} days old",
+                "drill safe {safe}: its newest drill is {} days old",
                 now.saturating_sub(at) / DAY
             ),
             PLAY,
         ),
-        Some(_) => well("the newest drill passed, less than 90 days ago"),
+        Some(_) => well(format!("drill safe {safe}: drilled less than 90 days ago")),
+    }
+}
+
+/// Who can admit people and let keys sign again (P9); nobody is expected to before the first has joined.
+async fn custodians(app: &App) -> Result<Option<Finding>> {
+    let pool = &app.ledger.db().pool;
+    let joined = sqlx::query("SELECT 1 FROM authenticators LIMIT 1");
+    if joined
+        .fetch_optional(pool)
+        .await
+        .map_err(Error::from)?
+        .is_none()
+    {
+        return Ok(None);
+    }
+    let live = crate::people::store::live_custodians(pool).await?;
+    Ok(Some(custody(live)))
+}
+
+fn custody(live: i64) -> Finding {
+    match live {
+        0 => found(
+            Level::Red,
+            "no custodian has a key that signs",
+            "Safes open as before; nobody can be admitted, given a role, or have a key let serve again. Plan a new founding while quorums live.",
+        ),
+        1 => found(
+            Level::Amber,
+            "one custodian alone has a key that signs",
+            "Make somebody else a custodian, on the page of people: with the last one's keys the role is lost.",
+        ),
+        n => well(format!("{n} custodians can sign")),
     }
 }
 
@@ -394,11 +438,17 @@ mod tests {
 
     #[test]
     fn p10_a_drill_is_due_after_ninety_days() {
-        let level = |newest| drilled(newest, 100 * DAY).level;
-        assert_eq!(level(None), Level::Note);
-        assert_eq!(level(Some((10 * DAY, true))), Level::Ok);
-        assert_eq!(level(Some((9 * DAY, true))), Level::Amber);
-        assert_eq!(level(Some((99 * DAY, false))), Level::Amber);
+        let level = |newest| drilled("x", newest, 100 * DAY).level;
+        assert_eq!(level(None), Level::Amber);
+        assert_eq!(level(Some((true, 10 * DAY))), Level::Ok);
+        assert_eq!(level(Some((true, 9 * DAY))), Level::Amber);
+        assert_eq!(level(Some((false, 99 * DAY))), Level::Amber);
+    }
+
+    #[test]
+    fn p9_the_last_custodian_is_amber() {
+        let levels = [2, 1, 0].map(|n| custody(n).level);
+        assert_eq!(levels, [Level::Ok, Level::Amber, Level::Red]);
     }
 
     #[test]

@@ -24,6 +24,7 @@ use serde_json::json;
 use self::refusal::{Refusal, Result};
 use crate::config::Config;
 use crate::error::Error;
+use crate::ledger::Anchor;
 use crate::startup;
 
 const EXIT_CODES: &str = "\
@@ -499,6 +500,14 @@ pub fn grouped(hex: &str) -> String {
 
 async fn serve(config: Config, adopt: Option<String>, as_json: bool) -> Result<ExitCode> {
     let adopt = adopt.as_deref().map(parse_adopt).transpose()?;
+    if let (Some((size, root)), Some(held)) = (adopt, Anchor::at(&config.anchor_path()).read()?)
+        && (size, root) != (held.size, held.root)
+    {
+        eprintln!(
+            "--adopt was not used: this node has an anchor, of {} entries. Where that one is wrong, move it away first.",
+            held.size
+        );
+    }
     let listener = startup::listen(&config)?;
     let app = startup::open(config, crate::clock::Clock::default(), adopt).await?;
     app.ledger.check_writable().await?;
