@@ -8,9 +8,12 @@ use audit::event::{Closed, Ended};
 
 use crate::app::App;
 use crate::clock::{DAY, SECOND};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, silent};
 use crate::requests::store::{self, Filed};
 use crate::requests::{State, release, settle};
+
+/// A round that takes longer waits for something that does not come.
+const ROUND: Duration = Duration::from_secs(120);
 
 /// Runs until the process ends.
 pub async fn run(app: App) {
@@ -18,7 +21,9 @@ pub async fn run(app: App) {
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        if let Err(e) = sweep(&app).await {
+        // A database that hangs holds no sweeper for ever; what was cut short is done by the next.
+        let swept = tokio::time::timeout(ROUND, sweep(&app)).await;
+        if let Err(e) = swept.unwrap_or_else(|late| Err(silent(late.to_string()))) {
             tracing::warn!(
                 cause = e.cause().unwrap_or("refused"),
                 "a sweep was cut short: {e}"

@@ -2,12 +2,17 @@
 
 use std::process::Command;
 
-use drills::client::ReleaseAsk;
-use serde_json::Value;
+use std::time::{Duration, Instant};
+
+use drills::client::{By, Client, Person, ReleaseAsk, Result};
+use quorum::statement::{KeyAct, Kind, Role, Statement};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use sqlx::Row;
 
 use crate::app::{House, TestApp, Under};
 use crate::attacks::token_folder;
+use crate::testbed::Postgres;
 
 /// A point of Ed25519 (RFC 8032, 5.1: B), as some key that nobody knows.
 const BASE_POINT: [u8; 32] = {
@@ -86,7 +91,7 @@ async fn p11_an_aborted_server_leaves_no_core() {
             .current_dir(house.app.dir.path()),
     );
     let mut sleeper = sleeper.spawn().unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
     let plain = reads(sleeper.id());
     sleeper.kill().unwrap();
     sleeper.wait().unwrap();
@@ -241,4 +246,257 @@ fn keys_are_made_beside() {
     let token = hsm::Token::open(hsm::softhsm::spec(&dir, &label).unwrap()).unwrap();
     let made = (0..5).map(|_| token.make_wrapping_key("vitrine-custody").unwrap());
     println!("made {} keys", made.count());
+}
+
+/// On PostgreSQL alone: SQLite is no other process. Every process of it stops, as on a machine that hangs.
+#[tokio::test(flavor = "multi_thread")]
+async fn p4_a_database_that_hangs_is_an_outage_and_no_more() {
+    let pg = Postgres::start();
+    let mut app = TestApp::found_on(Some(&pg));
+    app.serve().await;
+    let mut house = House::of(app).await;
+    let release = house.ask().await;
+    house.approve(&release, &[0, 1]).await;
+    let client = house.app.client().await;
+    let frozen = pg.frozen();
+    let asked = Instant::now();
+    let (because, nothing) = (ReleaseAsk::because("It hangs."), json!({}));
+    let answers = tokio::join!(
+        client.get("/you", house.engineer.by()),
+        client.get("/safes", house.engineer.by()),
+        client.post("/login/start", By::nobody(), &nothing),
+        house.try_ask(&because),
+        client.opening(house.engineer.by(), &release),
+        ready(&house.app),
+    );
+    // The client gives up after a minute; each of these was told.
+    let failures = [
+        answers.0.err(),
+        answers.1.err(),
+        answers.2.err(),
+        answers.3.err(),
+        answers.4.err(),
+    ];
+    for e in failures {
+        let e = e.expect("the database hangs");
+        assert_eq!(e.status(), Some(503), "{e}");
+        assert!(e.problem().is_some(), "{e}");
+    }
+    assert_eq!(answers.5, 503);
+    assert!(asked.elapsed() < Duration::from_secs(55), "it hung");
+    // The writer is not stuck behind what it gave up.
+    let again = client.post("/login/start", By::nobody(), &nothing).await;
+    assert_eq!(again.err().unwrap().status(), Some(503));
+    drop(frozen);
+    let until = Instant::now() + Duration::from_secs(60);
+    while ready(&house.app).await != 200 {
+        assert!(Instant::now() < until, "it does not go on");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    house.client.login(&mut house.custodian, 0).await.unwrap();
+    // Whether the opening landed or not, it is one.
+    let opened = house.client.open(&mut house.engineer, &release).await;
+    assert_eq!(opened.unwrap().plaintext.len(), 24);
+    let lines = house.client.lines(&house.custodian, "release.opened").await;
+    assert_eq!(lines.unwrap().len(), 1);
+    house.ask().await;
+    house.app.valid();
+}
+
+async fn ready(app: &TestApp) -> u16 {
+    let http = reqwest::Client::builder().no_proxy().tls_certs_only([]);
+    let url = format!("http://localhost:{}/readyz", app.port);
+    let answer = http.build().unwrap().get(url).send().await;
+    answer.unwrap().status().as_u16()
+}
+
+/// On PostgreSQL alone: SQLite knows no roles.
+#[tokio::test(flavor = "multi_thread")]
+async fn p5_a_role_that_may_change_any_part_of_the_ledger_does_not_serve() {
+    let app = TestApp::found(Under::Postgres);
+    let (pg, name) = (Postgres::shared(), app.database());
+    let serves = || app.command(&["doctor"]).output().unwrap();
+    let rights = [
+        ("UPDATE", "ledger_entries"),
+        ("DELETE", "ledger_nodes"),
+        ("TRUNCATE", "ledger_links"),
+        ("UPDATE (note)", "ledger_checkpoints"),
+        ("DELETE", "nonces"),
+        ("TRIGGER", "ledger_entries"),
+    ];
+    for (right, table) in rights {
+        pg.sql(&name, &format!("GRANT {right} ON {table} TO {name}"));
+        let said = String::from_utf8(serves().stdout).unwrap();
+        assert!(said.contains("may change it"), "{right} {table}: {said}");
+        pg.sql(&name, &format!("REVOKE {right} ON {table} FROM {name}"));
+    }
+    let owned = |by: &str| pg.sql(&name, &format!("ALTER TABLE ledger_nodes OWNER TO {by}"));
+    owned(&name);
+    let said = String::from_utf8(serves().stdout).unwrap();
+    assert!(said.contains("may change it"), "{said}");
+    owned(&format!("{name}_owner"));
+    pg.sql(
+        &name,
+        &format!("GRANT SELECT, INSERT ON ledger_nodes TO {name}"),
+    );
+    assert_eq!(serves().status.code(), Some(0));
+}
+
+both!(p9_the_last_custodian_stays_one);
+async fn p9_the_last_custodian_stays_one(under: Under) {
+    let mut house = House::furnished(under).await;
+    let client = &house.client;
+    let (first, second) = (&house.custodian, &house.engineer);
+    let leaves = async |who: &Person| client.set_roles(who, who.user, &[Role::Auditor]).await;
+    let stays = |answer: Result<()>| {
+        let e = answer.err().expect("the last custodian left");
+        assert_eq!(e.status(), Some(409), "{e}");
+        assert!(e.to_string().contains("Nobody would be left"), "{e}");
+    };
+    stays(leaves(first).await);
+    let amber = "one custodian alone has a key that signs";
+    assert_eq!(level_of(&doctor(&house.app), amber), "amber");
+    client
+        .set_roles(first, second.user, &[Role::Custodian, Role::Requester])
+        .await
+        .unwrap();
+    assert_eq!(level_of(&doctor(&house.app), "2 custodians can sign"), "ok");
+    // One whose key is suspended is none who could act.
+    let act = KeyAct {
+        authenticator: second.keys[0].authenticator,
+        user: second.user,
+        why: "For the test.".into(),
+    };
+    client.suspend(first, 0, &act).await.unwrap();
+    stays(leaves(first).await);
+    client.unsuspend(first, 0, &act).await.unwrap();
+    client.login(&mut house.engineer, 0).await.unwrap();
+    // Both at once: one of them stays.
+    let (a, b) = tokio::join!(leaves(&house.custodian), leaves(&house.engineer));
+    assert_ne!(a.is_ok(), b.is_ok(), "{a:?} {b:?}");
+    stays(a.and(b));
+}
+
+both!(p12_a_share_check_takes_the_touch_of_that_key);
+async fn p12_a_share_check_takes_the_touch_of_that_key(under: Under) {
+    let house = House::furnished(under).await;
+    let client = &house.client;
+    let [owner, other, ..] = &house.approvers[..] else {
+        panic!("three approvers")
+    };
+    let before = proved_at(client, owner).await;
+    // Without a touch; by another's key, for another person; by another key of one's own there is none.
+    let begun = begin(client, owner).await;
+    let by = |pre| By {
+        pre: Some(pre),
+        ..owner.by()
+    };
+    let path = format!("/you/keys/{}/proved", owner.keys[0].authenticator);
+    let bare = client.post(&path, by(&begun.0), &json!({})).await;
+    assert_eq!(bare.err().unwrap().status(), Some(400));
+    let check = |who: &Person, nonce| Statement {
+        ledger: client.ledger(),
+        nonce,
+        signer: None,
+        kind: Kind::Prove { user: who.user },
+    };
+    let touched = |key: &Person, statement: &Statement| {
+        let signed = client.touch(&key.keys[0].key, statement).unwrap();
+        json!({ "signed": signed.json() })
+    };
+    let theirs = begin(client, other).await;
+    let refused = [
+        (&begun, touched(other, &check(owner, begun.1))),
+        (
+            &begin(client, owner).await,
+            touched(owner, &check(other, begun.1)),
+        ),
+        (
+            &begin(client, owner).await,
+            touched(owner, &check(owner, [7; 32])),
+        ),
+        (&theirs, touched(owner, &check(owner, theirs.1))),
+    ];
+    for (place, (begun, body)) in refused.iter().enumerate() {
+        let answer = client.post(&path, by(&begun.0), body).await;
+        let e = answer.err().unwrap_or_else(|| panic!("{place} was taken"));
+        assert_eq!(e.status(), Some(400), "{place}: {e}");
+    }
+    assert_eq!(
+        proved_at(client, owner).await,
+        before,
+        "a refusal proved it"
+    );
+    let begun = begin(client, owner).await;
+    let body = touched(owner, &check(owner, begun.1));
+    client.post(&path, by(&begun.0), &body).await.unwrap();
+    let after = proved_at(client, owner).await;
+    assert!(after > before, "{after} {before}");
+    // Once.
+    let again = client.post(&path, by(&begun.0), &body).await;
+    assert!(again.is_err());
+    assert_eq!(proved_at(client, owner).await, after);
+}
+
+/// A pre-session for a share check, and its nonce.
+async fn begin(client: &Client, who: &Person) -> (drills::client::Token, [u8; 32]) {
+    use base64::Engine as _;
+    let begun = client.post("/prove/start", who.by(), &json!({})).await;
+    let begun = begun.unwrap();
+    let nonce = begun.body["nonce"].as_str().unwrap();
+    let nonce = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(nonce);
+    (begun.pre.unwrap(), nonce.unwrap().try_into().unwrap())
+}
+
+async fn proved_at(client: &Client, who: &Person) -> i64 {
+    let you = client.get("/you", who.by()).await.unwrap().body;
+    you["keys"][0]["proved_at"].as_i64().unwrap()
+}
+
+both!(p5_what_a_start_enters_is_what_browsers_are_given);
+async fn p5_what_a_start_enters_is_what_browsers_are_given(under: Under) {
+    let house = House::furnished(under).await;
+    let until = Instant::now() + Duration::from_secs(60);
+    let line = loop {
+        let lines = house
+            .client
+            .lines(&house.custodian, "software.started")
+            .await;
+        if let Some(line) = lines.unwrap().pop() {
+            break line;
+        }
+        assert!(Instant::now() < until, "the start was not entered");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    let path = format!("/ledger/entries/{}", line.seq);
+    let shown = house.client.get(&path, house.custodian.by()).await.unwrap();
+    let entry: Value = serde_json::from_str(shown.body["entry"].as_str().unwrap()).unwrap();
+    let http = reqwest::Client::builder().no_proxy().tls_certs_only([]);
+    let http = http.build().unwrap();
+    let get = async |path: &str| {
+        let url = format!("http://localhost:{}{path}", house.app.port);
+        let answer = http.get(url).header("accept", "text/html").send().await;
+        let answer = answer.unwrap().error_for_status().unwrap();
+        answer.bytes().await.unwrap()
+    };
+    let pages = entry["data"]["pages"].as_array().unwrap();
+    let mut entered = Vec::new();
+    for page in pages {
+        let path = page["path"].as_str().unwrap();
+        let served = hex::encode(Sha256::digest(get(path).await));
+        assert_eq!(page["sha256"], served, "{path}");
+        entered.push(path);
+    }
+    // And every script that a page names is among them.
+    let html = String::from_utf8(get("/sign-in").await.to_vec()).unwrap();
+    let named: Vec<&str> = html
+        .split("src=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .filter(|path| path.ends_with(".js"))
+        .collect();
+    assert!(!named.is_empty(), "{html}");
+    for path in named {
+        assert!(entered.contains(&path), "{path} is not in {entered:?}");
+    }
 }
