@@ -100,6 +100,7 @@ struct Inner {
     first: Mutex<proofs::First>,
     founding: std::sync::OnceLock<Founding>,
     signer: checkpoints::Signer,
+    skipped: crate::touch::Skipped,
     /// True while the clock waits to be accepted.
     clock_stopped: watch::Sender<bool>,
 }
@@ -142,6 +143,7 @@ impl Ledger {
                 first: Mutex::default(),
                 founding: std::sync::OnceLock::new(),
                 signer: checkpoints::Signer::new(keys, anchor),
+                skipped: Default::default(),
                 clock_stopped: watch::Sender::new(false),
             }),
         };
@@ -223,6 +225,11 @@ impl Ledger {
     /// The readers' side of the database.
     pub fn db(&self) -> &Db {
         &self.inner.db
+    }
+
+    /// Numbers that keys have lately skipped.
+    pub(crate) fn skipped(&self) -> &crate::touch::Skipped {
+        &self.inner.skipped
     }
 
     /// The clock that entries are stamped with.

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use drills::client::{By, Client, Person, ReleaseAsk, Result};
-use quorum::statement::{KeyAct, Kind, Role, Statement};
+use quorum::statement::{Decision, KeyAct, Kind, Role, Statement};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sqlx::Row;
@@ -499,4 +499,34 @@ async fn p5_what_a_start_enters_is_what_browsers_are_given(under: Under) {
     for path in named {
         assert!(entered.contains(&path), "{path} is not in {entered:?}");
     }
+}
+
+both!(p9_a_touch_that_comes_late_suspends_no_honest_key);
+async fn p9_a_touch_that_comes_late_suspends_no_honest_key(under: Under) {
+    let mut house = House::furnished(under).await;
+    let (first, second) = (house.ask().await, house.ask().await);
+    let request = first.filed.request;
+    let (client, person) = (&house.client, &mut house.approvers[0]);
+    // The answer to an approval was lost, and the key is touched for something else before the page sends it again.
+    for another in [true, false] {
+        let evidence = client.evidence(person, request).await.unwrap();
+        let signed = client.decision(person, 0, &evidence, Decision::Approve);
+        let signed = signed.unwrap();
+        let share = client.reseal(person, 0, &evidence, &signed).unwrap();
+        if another {
+            let other = second.filed.request;
+            client.approve(person, 0, other).await.unwrap();
+        } else {
+            client.login(person, 0).await.unwrap();
+        }
+        for _ in 0..2 {
+            let late = client.send_decision(person, request, &signed, share.clone());
+            let e = late.await.err().expect("it came late");
+            assert_eq!(e.status(), Some(409), "{e}");
+            assert!(e.to_string().contains("A later touch"), "{e}");
+        }
+    }
+    client.approve(person, 0, request).await.unwrap();
+    let suspended = client.lines(&house.custodian, "authenticator.distrusted");
+    assert_eq!(suspended.await.unwrap().len(), 0);
 }
