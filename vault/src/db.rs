@@ -332,15 +332,20 @@ impl Db {
         if self.engine == Engine::Sqlite {
             return Ok(());
         }
-        let row = sqlx::query(
-            "SELECT CASE WHEN has_table_privilege(current_user, 'ledger_entries', 'UPDATE, DELETE, TRUNCATE') \
-             OR pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = 'ledger_entries'::regclass), 'MEMBER') \
-             OR pg_has_role(current_user, (SELECT n.nspowner FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-             WHERE c.oid = 'ledger_entries'::regclass), 'MEMBER') \
-             THEN 1::bigint ELSE 0::bigint END",
-        )
-        .fetch_one(&self.pool)
-        .await?;
+        let tables: Vec<String> = APPEND_ONLY
+            .iter()
+            .map(|table| format!("'{table}'::regclass"))
+            .collect();
+        let sql = format!(
+            "SELECT COUNT(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid IN ({}) \
+             AND (has_table_privilege(current_user, c.oid, 'UPDATE, DELETE, TRUNCATE, TRIGGER') \
+             OR has_any_column_privilege(current_user, c.oid, 'UPDATE') \
+             OR pg_has_role(current_user, c.relowner, 'MEMBER') OR pg_has_role(current_user, n.nspowner, 'MEMBER'))",
+            tables.join(", ")
+        );
+        let row = sqlx::query(AssertSqlSafe(sql))
+            .fetch_one(&self.pool)
+            .await?;
         if row.try_get::<i64, _>(0)? == 0 {
             return Ok(());
         }

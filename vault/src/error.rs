@@ -194,7 +194,8 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-fn silent(cause: String) -> Error {
+/// The refusal while the database does not answer.
+pub(crate) fn silent(cause: String) -> Error {
     Error::Down(
         Words::new(
             "Not done.",

@@ -1,15 +1,19 @@
 //! What every answer has in common: problem documents, headers, the origin check, cookies, assets.
 
+use std::time::Duration;
+
 use actix_web::body::MessageBody;
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::header::HeaderMap;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::Next;
-use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError, web};
 use serde_json::json;
 
 use crate::app::App;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, silent};
 use crate::people::sessions::Token;
 use crate::who::{COOKIE, PRE_COOKIE};
 
@@ -19,6 +23,12 @@ const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; font
 
 /// Largest body that a route takes unless it says otherwise.
 pub const BODY: usize = 64 * 1024;
+
+/// Every answer begins within this, or the call is given up: a database that hangs holds nobody. It is longer than what a call
+/// waits for one after the other: the writer, tokens, a target.
+const ANSWER: Duration = Duration::from_secs(30);
+/// As `ANSWER`, of what only reads.
+const READING: Duration = Duration::from_secs(15);
 
 impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
@@ -165,32 +175,52 @@ pub async fn guard(
             let answer = e.error_response();
             req.into_response(answer).map_into_boxed_body()
         }
-        None => match next.call(req).await {
-            Ok(r) => r.map_into_boxed_body(),
-            Err(e) => return Err(e),
-        },
-    };
-    if html {
-        let shown = response
-            .response()
-            .extensions()
-            .get::<Refused>()
-            .map(|r| (r.words.clone(), r.status, r.reference.clone()));
-        if let Some((words, status, reference)) = shown {
-            let body = crate::site::refusal(&words, status, &reference, response.request().path());
-            let (req, old) = response.into_parts();
-            let mut answer = HttpResponse::build(old.status());
-            if let (401, Method::GET) = (status, req.method().clone()) {
-                answer = HttpResponse::SeeOther();
-                answer.insert_header((header::LOCATION, crate::people::web::sign_in_url(&req)));
+        None => {
+            let path = req.path().to_owned();
+            let within = match *req.method() {
+                Method::GET | Method::HEAD => READING,
+                _ => ANSWER,
+            };
+            match tokio::time::timeout(within, next.call(req)).await {
+                Ok(Ok(r)) => r.map_into_boxed_body(),
+                Ok(Err(e)) => return Err(e),
+                Err(late) => {
+                    let mut answer = silent(late.to_string()).error_response();
+                    if let Some(page) = shown(&answer, &path).filter(|_| html) {
+                        answer = answer_page(HttpResponse::build(answer.status()), page);
+                    }
+                    fence(answer.headers_mut(), asset, tls);
+                    return Err(InternalError::from_response(late, answer).into());
+                }
             }
-            response = ServiceResponse::new(
-                req,
-                answer.content_type("text/html; charset=utf-8").body(body),
-            );
         }
+    };
+    if html && let Some(page) = shown(response.response(), response.request().path()) {
+        let (req, old) = response.into_parts();
+        let mut answer = HttpResponse::build(old.status());
+        if let (StatusCode::UNAUTHORIZED, Method::GET) = (old.status(), req.method().clone()) {
+            answer = HttpResponse::SeeOther();
+            answer.insert_header((header::LOCATION, crate::people::web::sign_in_url(&req)));
+        }
+        response = ServiceResponse::new(req, answer_page(answer, page));
     }
-    let headers = response.headers_mut();
+    fence(response.headers_mut(), asset, tls);
+    Ok(response)
+}
+
+/// What a page says of a refusal.
+fn shown(answer: &HttpResponse, path: &str) -> Option<String> {
+    let extensions = answer.extensions();
+    let r = extensions.get::<Refused>()?;
+    Some(crate::site::refusal(&r.words, r.status, &r.reference, path))
+}
+
+fn answer_page(mut answer: HttpResponseBuilder, page: String) -> HttpResponse {
+    answer.content_type("text/html; charset=utf-8").body(page)
+}
+
+/// The headers of every answer.
+fn fence(headers: &mut HeaderMap, asset: bool, tls: bool) {
     let mut set = |name: header::HeaderName, value: &'static str| {
         headers.insert(name, header::HeaderValue::from_static(value))
     };
@@ -215,7 +245,6 @@ pub async fn guard(
     if !asset {
         set(header::CACHE_CONTROL, "no-store");
     }
-    Ok(response)
 }
 
 fn wants_html(req: &HttpRequest) -> bool {

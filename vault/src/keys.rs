@@ -5,7 +5,7 @@
 //! Service: the connectors' own logins, which rotate without a quorum.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use audit::checkpoint::VerifierKey;
 use hsm::{Call, HsmError, KeyKind, Select, State, Token, TokenSpec, softhsm};
@@ -59,6 +59,34 @@ struct Tokens {
     checkpoint: Vec<Named>,
     service: Named,
     soft: bool,
+    /// Set once the ledger is read: a key's label decides nothing, and a token of another vault may have the same.
+    known: OnceLock<Known>,
+}
+
+/// The keys that the ledger knows.
+struct Known {
+    /// In force, for checkpoints.
+    signing: Vec<VerifierKey>,
+    /// Key-encryption keys, oldest first.
+    wrapping: Vec<KeyId>,
+}
+
+impl Tokens {
+    /// The token's key that may sign checkpoints.
+    fn signing(&self, named: &Named) -> Option<(hsm::KeyId, &VerifierKey)> {
+        let known = &self.known.get()?.signing;
+        named.token.keys().into_iter().find_map(|k| {
+            let key = known.iter().find(|v| Some(*v.as_bytes()) == k.public)?;
+            Some((k.id, key))
+        })
+    }
+
+    /// The token's newest key-encryption key.
+    fn wrapping(&self, named: &Named) -> Option<hsm::KeyId> {
+        let (known, keys) = (&self.known.get()?.wrapping, named.token.keys());
+        let held = |id: &KeyId| keys.iter().find(|k| ours(&k.id) == *id);
+        known.iter().rev().find_map(held).map(|k| k.id)
+    }
 }
 
 /// `h` wrapped by one key.
@@ -70,22 +98,6 @@ pub struct Wrapped {
     pub wrapped: Vec<u8>,
 }
 
-/// A checkpoint's signature and who made it.
-pub struct Signed {
-    key: VerifierKey,
-    signature: [u8; 64],
-}
-
-impl Signed {
-    /// The signed note over `body`.
-    pub fn note(&self, body: &[u8]) -> Result<String> {
-        Ok(audit::checkpoint::note(
-            body,
-            &[(&self.key, self.signature)],
-        ))
-    }
-}
-
 /// How a token is, for pages and `doctor`.
 #[derive(Clone, Debug)]
 pub struct TokenHealth {
@@ -93,6 +105,8 @@ pub struct TokenHealth {
     pub name: String,
     /// Answers.
     pub ready: bool,
+    /// Answers, and holds no key that the ledger knows.
+    pub foreign: bool,
     /// What went wrong last.
     pub last_error: Option<String>,
     /// Microseconds since 1970 when it came into this state.
@@ -152,6 +166,7 @@ impl Keys {
                 checkpoint,
                 service,
                 soft,
+                known: OnceLock::new(),
             }),
         };
         keys.refuse_unfit()?;
@@ -177,6 +192,11 @@ impl Keys {
             .iter()
             .chain(&self.tokens.checkpoint)
             .chain([&self.tokens.service])
+    }
+
+    /// Says which keys the ledger knows: no other signs or wraps.
+    pub fn know(&self, signing: Vec<VerifierKey>, wrapping: Vec<KeyId>) {
+        let _ = self.tokens.known.set(Known { signing, wrapping });
     }
 
     /// SoftHSM, which is no HSM.
@@ -231,13 +251,13 @@ impl Keys {
         Ok(keys)
     }
 
-    /// Wraps `h` by a key of every custody token that answers; at least one must.
+    /// Wraps `h` by the ledger's key of every custody token that answers; at least one must.
     pub async fn wrap_h(&self, h: HalfH, ctx: Hash) -> Result<Vec<Wrapped>> {
         let tokens = self.tokens.clone();
         blocking(move || {
             let (mut list, mut last) = (Vec::new(), None);
             for named in &tokens.custody {
-                let Some(key) = labelled(&named.token, WRAPPING) else { continue };
+                let Some(key) = tokens.wrapping(named) else { continue };
                 let aad = custody_aad(ours(&key), &ctx);
                 match named.token.wrap(&key, &aad, h.expose()) {
                     Ok(wrapped) => list.push(Wrapped { key: ours(&key), wrapped }),
@@ -247,7 +267,7 @@ impl Keys {
                     }
                 }
             }
-            if list.is_empty() { Err(last.as_ref().map_or_else(|| not_started("no custody key"), down)) } else { Ok(list) }
+            if list.is_empty() { Err(last.as_ref().map_or_else(|| no_key("custody"), down)) } else { Ok(list) }
         })
         .await
     }
@@ -268,12 +288,11 @@ impl Keys {
         };
         let (mut last, mut changed) = (None, false);
         for named in &self.tokens.custody {
-            let Some(key) = labelled(&named.token, WRAPPING) else {
-                continue;
-            };
-            let Some(item) = list.iter().find(|w| w.key == ours(&key)) else {
-                continue;
-            };
+            let held = named.token.keys().into_iter().find_map(|k| {
+                let item = list.iter().find(|w| w.key == ours(&k.id))?;
+                Some((k.id, item))
+            });
+            let Some((key, item)) = held else { continue };
             let aad = custody_aad(item.key, &ctx);
             let begun = named.token.begin_unwrap(&key, &aad, &item.wrapped);
             match named.answer(begun).await {
@@ -299,30 +318,34 @@ impl Keys {
         Err(last.as_ref().map_or_else(none, down))
     }
 
-    /// Signs a checkpoint's body with whichever token answers first in order.
-    pub async fn sign_checkpoint(&self, body: &[u8]) -> Result<Signed> {
-        let text = std::str::from_utf8(body).ok();
-        let name = text.and_then(|b| b.lines().next()).unwrap_or_default();
+    /// The signed note over a checkpoint's body, by whichever token with a key in force answers first in order.
+    ///
+    /// # Errors
+    /// `Down` when none does: what another key signs proves nothing, and would be filed for ever.
+    pub async fn sign_checkpoint(&self, body: &[u8]) -> Result<String> {
         let mut last = None;
         for named in &self.tokens.checkpoint {
-            let Some(key) = key_labelled(&named.token, SIGNING) else {
+            let Some((id, key)) = self.tokens.signing(named) else {
                 continue;
             };
-            let Some(public) = key.public else { continue };
-            match named.answer(named.token.begin_sign(&key.id, body)).await {
-                Ok(signature) => {
-                    let key = VerifierKey::new(name, public).map_err(Error::internal)?;
-                    return Ok(Signed { key, signature });
+            let signed = named.answer(named.token.begin_sign(&id, body)).await;
+            let noted = signed.and_then(|signature| {
+                let note = audit::checkpoint::note(body, &[(key, signature)]);
+                let keys = std::slice::from_ref(key);
+                match audit::checkpoint::verify(&note, key.name(), keys) {
+                    Ok(_) => Ok(note),
+                    Err(e) => Err(HsmError::Down { why: e.to_string() }),
                 }
+            });
+            match noted {
+                Ok(note) => return Ok(note),
                 Err(e) => {
                     tracing::warn!(token = %named.name, error = %e, "a checkpoint token did not sign");
                     last = Some(e);
                 }
             }
         }
-        Err(last
-            .as_ref()
-            .map_or_else(|| not_started("no checkpoint key"), down))
+        Err(last.as_ref().map_or_else(|| no_key("checkpoint"), down))
     }
 
     /// Wraps a connector's own login by the service token.
@@ -358,17 +381,24 @@ impl Keys {
 
     /// How every token is.
     pub fn health(&self) -> Vec<TokenHealth> {
-        self.all()
-            .map(|named| {
+        let t = &*self.tokens;
+        let custody = t.custody.iter().map(|n| (n, t.wrapping(n).is_some()));
+        let checkpoint = t.checkpoint.iter().map(|n| (n, t.signing(n).is_some()));
+        custody
+            .chain(checkpoint)
+            .chain([(&t.service, true)])
+            .map(|(named, known)| {
                 let h = named.token.health();
                 let since = h
                     .since
                     .duration_since(std::time::UNIX_EPOCH)
                     .unwrap_or_default()
                     .as_micros();
+                let ready = h.state == State::Ready;
                 TokenHealth {
                     name: named.name.clone(),
-                    ready: h.state == State::Ready,
+                    ready,
+                    foreign: ready && !known && t.known.get().is_some(),
                     last_error: h.last_error,
                     since: i64::try_from(since).unwrap_or(i64::MAX),
                 }
@@ -383,10 +413,13 @@ impl Keys {
         })
     }
 
-    /// One of each sort answers: the service can work.
+    /// One of each sort answers, with a key of the ledger: the service can work.
     pub fn ready(&self) -> bool {
+        let t = &*self.tokens;
         let up = |named: &Named| named.token.health().state == State::Ready;
-        self.tokens.custody.iter().any(up) && self.tokens.checkpoint.iter().any(up)
+        let wraps = |named: &Named| up(named) && t.wrapping(named).is_some();
+        let signs = |named: &Named| up(named) && t.signing(named).is_some();
+        t.custody.iter().any(wraps) && t.checkpoint.iter().any(signs)
     }
 }
 
@@ -434,10 +467,6 @@ fn opened(spec: TokenSpec, name: &str) -> Result<Token> {
 }
 
 fn labelled(token: &Token, label: &str) -> Option<hsm::KeyId> {
-    key_labelled(token, label).map(|key| key.id)
-}
-
-fn key_labelled(token: &Token, label: &str) -> Option<hsm::Key> {
     let kind = if label == SIGNING {
         KeyKind::Signing
     } else {
@@ -447,6 +476,7 @@ fn key_labelled(token: &Token, label: &str) -> Option<hsm::Key> {
         .keys()
         .into_iter()
         .find(|k| k.label == label && k.kind == kind)
+        .map(|k| k.id)
 }
 
 fn ours(key: &hsm::KeyId) -> KeyId {
@@ -465,6 +495,13 @@ fn not_started(why: &str) -> Error {
         format!("The HSM: {why}."),
         "Run `vitrine doctor`, mend what it names, then start again.",
     ))
+}
+
+/// No token of this sort holds a key that the ledger knows.
+fn no_key(sort: &str) -> Error {
+    down(&HsmError::Down {
+        why: format!("no {sort} token holds a key that this ledger knows"),
+    })
 }
 
 /// A token that does not answer, which is not the same as bytes that are wrong.

@@ -64,14 +64,15 @@ fn health(app: &App) -> Vec<Health> {
         .keys
         .health()
         .into_iter()
-        .filter(|t| !t.ready)
+        .filter(|t| !t.ready || t.foreign)
         .map(|t| Health {
             well: false,
-            text: format!(
-                "Token {} has not answered since {}",
-                t.name,
-                When(t.since).minute()
-            ),
+            text: if t.foreign {
+                format!("Token {} holds a key of another ledger", t.name)
+            } else {
+                let since = When(t.since).minute();
+                format!("Token {} has not answered since {since}", t.name)
+            },
         })
         .collect();
     let mut line = if silent.is_empty() {

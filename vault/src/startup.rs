@@ -391,11 +391,9 @@ async fn no_such_address() -> Result<HttpResponse> {
 }
 
 async fn readyz(app: web::Data<App>) -> Result<HttpResponse> {
-    let database = sqlx::query("SELECT 1")
-        .fetch_one(&app.ledger.db().pool)
-        .await
-        .is_ok()
-        && app.ledger.db().same_file().is_ok();
+    let asked = sqlx::query("SELECT 1").fetch_one(&app.ledger.db().pool);
+    let answered = tokio::time::timeout(std::time::Duration::from_secs(2), asked).await;
+    let database = matches!(answered, Ok(Ok(_))) && app.ledger.db().same_file().is_ok();
     let (hsm, clock) = (app.keys.ready(), !app.ledger.clock_stopped());
     let ready = database && hsm && clock && app.ledger.founding().is_ok();
     let body = json!({ "ready": ready, "database": database, "hsm": hsm, "clock": clock });

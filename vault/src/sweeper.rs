@@ -8,12 +8,14 @@ use audit::event::{Closed, Ended};
 
 use crate::app::App;
 use crate::clock::{DAY, SECOND};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, silent};
 use crate::requests::store::{self, Filed};
 use crate::requests::{State, release, settle};
 
 /// Every so many rounds the ends of open releases are compared with the ledger.
 const OUTLASTED: u64 = 10;
+/// A round that takes longer waits for something that does not come.
+const ROUND: Duration = Duration::from_secs(120);
 
 /// Runs until the process ends.
 pub async fn run(app: App) {
@@ -21,7 +23,9 @@ pub async fn run(app: App) {
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for round in 0.. {
         tick.tick().await;
-        if let Err(e) = sweep(&app, round).await {
+        // A database that hangs holds no sweeper for ever; what was cut short is done by the next.
+        let swept = tokio::time::timeout(ROUND, sweep(&app, round)).await;
+        if let Err(e) = swept.unwrap_or_else(|late| Err(silent(late.to_string()))) {
             tracing::warn!(
                 cause = e.cause().unwrap_or("refused"),
                 "a sweep was cut short: {e}"

@@ -1,12 +1,16 @@
 //! A touch: one statement that a person signed with a key, checked as far as it can be before the
 //! writer's transaction, and used up inside it.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
 use quorum::assertion::{self, Assertion, RelyingParty};
 use quorum::ids::{AuthenticatorId, UserId};
 use quorum::statement::{self, Statement};
 use serde::Deserialize;
 
 use crate::b64::Bytes;
+use crate::clock::SECOND;
 use crate::convert::Audited;
 use crate::error::{Error, Result};
 use crate::ledger::{Ledger, Tx};
@@ -61,6 +65,44 @@ pub struct Touch {
     pub public_key: Vec<u8>,
     assertion: Assertion,
     counter: u32,
+    skipped: Skipped,
+}
+
+/// The numbers that keys have lately skipped. A touch whose answer was lost may be sent again after a later one of that key: its
+/// number was never seen, where a copy's was, or lies further back. In memory alone: a node that does not know suspends the key.
+#[derive(Clone, Default)]
+pub struct Skipped {
+    held: Arc<Mutex<HashMap<(AuthenticatorId, u32), i64>>>,
+}
+
+impl Skipped {
+    const MOST: usize = 4096;
+    /// Touches that pages hold back at once; other sites may have had more, and say nothing.
+    const WIDEST: u32 = 4;
+    /// Microseconds that bytes may wait to be sent again.
+    const LATEST: i64 = 15 * 60 * SECOND;
+
+    /// A touch with `counter` was taken, the last before it with `last`.
+    fn rose(&self, key: AuthenticatorId, last: u32, counter: u32, now: i64) {
+        let between = last.saturating_add(1)..counter;
+        if last == 0 || between.is_empty() || counter - last > Skipped::WIDEST + 1 {
+            return;
+        }
+        if let Ok(mut held) = self.held.lock() {
+            if held.len() >= Skipped::MOST {
+                held.retain(|_, at| now < *at + Skipped::LATEST);
+            }
+            if held.len() < Skipped::MOST {
+                held.extend(between.map(|n| ((key, n), now)));
+            }
+        }
+    }
+
+    fn has(&self, key: AuthenticatorId, counter: u32, now: i64) -> bool {
+        let at = self.held.lock().ok();
+        let at = at.and_then(|held| held.get(&(key, counter)).copied());
+        at.is_some_and(|at| now < at + Skipped::LATEST)
+    }
 }
 
 /// The relying party of this ledger.
@@ -157,6 +199,7 @@ impl Touch {
             public_key: key.public_key,
             assertion,
             counter,
+            skipped: ledger.skipped().clone(),
         })
     }
 
@@ -180,6 +223,7 @@ impl Touch {
             public_key: point.to_vec(),
             assertion,
             counter,
+            skipped: ledger.skipped().clone(),
         })
     }
 
@@ -219,6 +263,8 @@ impl Touch {
         if known {
             return Err(used_before());
         }
+        self.skipped
+            .rose(key.authenticator, key.counter, self.counter, now);
         writes.add(
             "UPDATE authenticators SET counter = $1, proved_at = COALESCE($3, proved_at) WHERE authenticator = $2",
             [
@@ -274,13 +320,19 @@ pub fn event_assertion(a: &Assertion) -> audit::event::Assertion {
     }
 }
 
-/// Refuses a counter that went back, suspends its key until a custodian restores it, and says so in the ledger.
+/// Refuses a counter that went back, suspends its key until a custodian restores it, and says so in the ledger; one that the key
+/// has lately skipped is a touch that comes late, and refused alone.
 ///
 /// # Errors
 /// `Conflict` when it went back; what the ledger says when that could not be recorded.
 pub async fn trust_counter(ledger: &Ledger, key: &Key, counter: u32) -> Result<()> {
+    let (skipped, now) = (ledger.skipped(), ledger.clock().now());
     if rose(counter, key.counter.into()) {
+        skipped.rose(key.authenticator, key.counter, counter, now);
         return Ok(());
+    }
+    if skipped.has(key.authenticator, counter, now) {
+        return Err(later_touch());
     }
     let key = key.clone();
     ledger
@@ -339,4 +391,30 @@ fn later_touch() -> Error {
         "A later touch of this key came first.",
         "Touch the key again.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_late_where_it_was_skipped_lately_and_never_where_it_was_seen() {
+        let (skipped, key) = (
+            Skipped::default(),
+            AuthenticatorId::from_uuid_bytes([7; 16]),
+        );
+        let other = AuthenticatorId::from_uuid_bytes([8; 16]);
+        skipped.rose(key, 4, 5, 0);
+        skipped.rose(key, 5, 7, 0);
+        let late = |n| skipped.has(key, n, 1);
+        assert_eq!(
+            [4, 5, 6, 7, 8].map(late),
+            [false, false, true, false, false]
+        );
+        assert!(!skipped.has(other, 6, 1) && !skipped.has(key, 6, Skipped::LATEST));
+        // What another site may have had, and what never counted, is no page's.
+        skipped.rose(key, 7, 8 + Skipped::WIDEST + 1, 0);
+        skipped.rose(other, 0, 3, 0);
+        assert!(!late(9) && !skipped.has(other, 1, 1));
+    }
 }

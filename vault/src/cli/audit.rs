@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use audit::checkpoint;
 use audit::export::Writer;
 use audit::verify::{Options, verify_dir};
 use serde_json::json;
@@ -17,16 +18,16 @@ const STEP: u64 = 2000;
 
 /// Writes the whole ledger, its checkpoints and a fresh one that covers it into `dir`.
 pub(super) async fn export(app: &App, dir: &Path, as_json: bool) -> Result<ExitCode> {
-    let checkpoint = app.ledger.checkpoint().await?;
+    let newest = app.ledger.checkpoint().await?;
     let pool = &app.ledger.db().pool;
     let mut writer = Writer::create(dir).map_err(|e| not_exported(&e))?;
     let mut next = 0;
-    while next < checkpoint.size {
+    while next < newest.size {
         let rows = sqlx::query(
             "SELECT bytes FROM ledger_entries WHERE seq >= $1 AND seq < $2 ORDER BY seq",
         )
         .bind(at(next))
-        .bind(at((next + STEP).min(checkpoint.size)))
+        .bind(at((next + STEP).min(newest.size)))
         .fetch_all(pool)
         .await?;
         if rows.is_empty() {
@@ -39,14 +40,15 @@ pub(super) async fn export(app: &App, dir: &Path, as_json: bool) -> Result<ExitC
             next += 1;
         }
         if !as_json && next % 100_000 < STEP {
-            eprintln!("{next} of {} entries", checkpoint.size);
+            eprintln!("{next} of {} entries", newest.size);
         }
     }
-    let mut from = 0;
+    let founding = app.ledger.founding()?;
+    let (mut from, mut foreign) = (0, 0);
     loop {
         let rows = sqlx::query("SELECT size, note FROM ledger_checkpoints WHERE size > $1 AND size < $2 ORDER BY size LIMIT 1000")
             .bind(at(from))
-            .bind(at(checkpoint.size))
+            .bind(at(newest.size))
             .fetch_all(pool)
             .await?;
         if rows.is_empty() {
@@ -54,15 +56,20 @@ pub(super) async fn export(app: &App, dir: &Path, as_json: bool) -> Result<ExitC
         }
         for row in rows {
             from = seq(row.try_get(0)?)?;
-            writer
-                .checkpoint(&row.try_get::<String, _>(1)?)
-                .map_err(|e| not_exported(&e))?;
+            let note: String = row.try_get(1)?;
+            // What no key of this ledger has signed proves nothing, and whoever filed it would spoil the evidence.
+            if checkpoint::verify(&note, &founding.name, &founding.every_key).is_err() {
+                foreign += 1;
+                continue;
+            }
+            writer.checkpoint(&note).map_err(|e| not_exported(&e))?;
         }
     }
-    let done = writer
-        .finish(&checkpoint.note)
-        .map_err(|e| not_exported(&e))?;
-    let ledger = app.ledger.founding()?.ledger;
+    if foreign > 0 {
+        eprintln!("Left out: {foreign} checkpoints that no key of this ledger has signed.");
+    }
+    let done = writer.finish(&newest.note).map_err(|e| not_exported(&e))?;
+    let ledger = founding.ledger;
     if as_json {
         println!(
             "{}",

@@ -117,10 +117,16 @@ async fn look(config: &Config) -> Result<Vec<Finding>> {
             "Fine for a trial. Set [hsm] to real tokens before you keep secrets.",
         ));
     }
-    findings.extend(tokens(&keys.health()));
     // With the tokens as they are: a wrong PIN is not tried again.
-    match service(config, keys).await {
-        Ok(app) => findings.extend(inside(&app).await?),
+    let service = service(config, keys.clone()).await;
+    // After the ledger was read: it says whose keys they hold.
+    findings.extend(tokens(&keys.health()));
+    match service {
+        Ok(app) => {
+            if let Err(e) = inside(&app, &mut findings).await {
+                findings.push(found(Level::Red, said(&e), e.words().next));
+            }
+        }
         Err(e) => {
             findings.push(found(Level::Red, said(&e), e.words().next));
         }
@@ -130,15 +136,27 @@ async fn look(config: &Config) -> Result<Vec<Finding>> {
 
 fn tokens(health: &[TokenHealth]) -> Vec<Finding> {
     let sort = |name: &str| name.split('-').next().unwrap_or_default().to_owned();
-    let serves = |of: &str| health.iter().any(|t| t.ready && sort(&t.name) == of);
+    let well_off = |t: &TokenHealth| t.ready && !t.foreign;
+    let serves = |of: &str| health.iter().any(|t| well_off(t) && sort(&t.name) == of);
     let finding = |t: &TokenHealth| {
-        if t.ready {
+        if well_off(t) {
             return well(format!("token {} answers", t.name));
         }
         let why = t.last_error.as_deref().unwrap_or("no answer yet");
-        let what = format!("token {} does not answer ({why})", t.name);
+        let what = if t.foreign {
+            format!("token {} holds no key that this ledger knows", t.name)
+        } else {
+            format!("token {} does not answer ({why})", t.name)
+        };
+        let mend = if t.foreign {
+            "Put this ledger's own token in its place"
+        } else {
+            "Put it back, or check its PIN file"
+        };
         if serves(&sort(&t.name)) {
-            let next = "Another serves meanwhile, and nothing may happen to that one. Put it back, or check its PIN file; then run this again.";
+            let next = format!(
+                "Another serves meanwhile, and nothing may happen to that one. {mend}; then run this again."
+            );
             return found(Level::Amber, what, next);
         }
         let until = match sort(&t.name).as_str() {
@@ -146,24 +164,21 @@ fn tokens(health: &[TokenHealth]) -> Vec<Finding> {
             "checkpoint" => "nothing is opened, and no checkpoint is signed",
             _ => "nothing is rotated",
         };
-        found(
-            Level::Red,
-            what,
-            format!("Put it back, or check its PIN file: until then {until}."),
-        )
+        found(Level::Red, what, format!("{mend}: until then {until}."))
     };
     health.iter().map(finding).collect()
 }
 
 /// What only an opened service can tell.
-async fn inside(app: &App) -> Result<Vec<Finding>> {
+async fn inside(app: &App, findings: &mut Vec<Finding>) -> Result<()> {
     let pool = &app.ledger.db().pool;
-    let mut findings = vec![well(format!(
+    findings.push(well(format!(
         "database answers, {} entries",
         app.ledger.size()
-    ))];
+    )));
     findings.push(clock(app).await?);
-    let mut newest_drill = None;
+    findings.extend(custodians(app).await?);
+    let (mut drills, now) = (Vec::new(), app.ledger.clock().wall());
     for safe in crate::safes::store::all(pool).await? {
         let shown = crate::safes::web::shown(app, &safe).await?;
         let of = match &shown.least {
@@ -178,10 +193,16 @@ async fn inside(app: &App) -> Result<Vec<Finding>> {
                 "Its page says why. Mend the target, then start the rotation again there or by `vitrine rotate`.",
             ));
         }
-        let drill = crate::safes::store::last_drill(pool, safe.safe).await?;
-        newest_drill = newest_drill.max(drill.map(|(passed, at)| (at, passed)));
+        let last = crate::safes::store::last_drill(pool, safe.safe).await?;
+        if shown.drill {
+            drills.push((shown.name, last));
+        }
     }
-    findings.push(drilled(newest_drill, app.ledger.clock().wall()));
+    if drills.iter().all(|(_, last)| last.is_none()) {
+        findings.push(found(Level::Note, "no drill was filed yet", PLAY));
+    } else {
+        findings.extend(drills.iter().map(|(name, last)| drilled(name, *last, now)));
+    }
     let alone = crate::credentials::store::wrapped_once(pool).await?;
     if alone > 0 {
         findings.push(found(
@@ -192,7 +213,7 @@ async fn inside(app: &App) -> Result<Vec<Finding>> {
     }
     let logins = crate::rotation::doctor(app).await?;
     findings.extend(logins.into_iter().map(service_login));
-    Ok(findings)
+    Ok(())
 }
 
 fn service_login(of: ServiceLogin) -> Finding {
@@ -230,25 +251,62 @@ fn margin(name: &str, margin: i64) -> Finding {
     }
 }
 
-/// The newest drill of any safe (P10).
-fn drilled(newest: Option<(i64, bool)>, now: i64) -> Finding {
-    const PLAY: &str = "Play one: `vitrine drill break-glass --help`.";
+const PLAY: &str = "Play one: `vitrine drill break-glass --help`.";
+
+/// The newest drill of a drill safe (P10).
+fn drilled(safe: &str, newest: Option<(bool, i64)>, now: i64) -> Finding {
     match newest {
-        None => found(Level::Note, "no drill was filed yet", PLAY),
-        Some((_, false)) => found(
+        None => found(
             Level::Amber,
-            "the newest drill failed",
+            format!("drill safe {safe}: no drill was filed yet"),
+            PLAY,
+        ),
+        Some((false, _)) => found(
+            Level::Amber,
+            format!("drill safe {safe}: its newest drill failed"),
             "Its report says at which step: mend that, and play it again.",
         ),
-        Some((at, true)) if now.saturating_sub(at) > 90 * DAY => found(
+        Some((true, at)) if now.saturating_sub(at) > 90 * DAY => found(
             Level::Amber,
             format!(
-                "the newest drill is {} days old",
+                "drill safe {safe}: its newest drill is {} days old",
                 now.saturating_sub(at) / DAY
             ),
             PLAY,
         ),
-        Some(_) => well("the newest drill passed, less than 90 days ago"),
+        Some(_) => well(format!("drill safe {safe}: drilled less than 90 days ago")),
+    }
+}
+
+/// Who can admit people and let keys sign again (P9); nobody is expected to before the first has joined.
+async fn custodians(app: &App) -> Result<Option<Finding>> {
+    let pool = &app.ledger.db().pool;
+    let joined = sqlx::query("SELECT 1 FROM authenticators LIMIT 1");
+    if joined
+        .fetch_optional(pool)
+        .await
+        .map_err(Error::from)?
+        .is_none()
+    {
+        return Ok(None);
+    }
+    let live = crate::people::store::live_custodians(pool).await?;
+    Ok(Some(custody(live)))
+}
+
+fn custody(live: i64) -> Finding {
+    match live {
+        0 => found(
+            Level::Red,
+            "no custodian has a key that signs",
+            "Safes open as before; nobody can be admitted, given a role, or have a key let serve again. Plan a new founding while quorums live.",
+        ),
+        1 => found(
+            Level::Amber,
+            "one custodian alone has a key that signs",
+            "Make somebody else a custodian, on the page of people: with the last one's keys the role is lost.",
+        ),
+        n => well(format!("{n} custodians can sign")),
     }
 }
 
@@ -338,6 +396,7 @@ mod tests {
         TokenHealth {
             name: name.into(),
             ready,
+            foreign: false,
             last_error: (!ready).then(|| "gone".into()),
             since: 0,
         }
@@ -365,12 +424,35 @@ mod tests {
     }
 
     #[test]
+    fn p9_a_token_of_another_ledger_is_amber_and_serves_nothing() {
+        let mut health = ["checkpoint-1", "checkpoint-2"].map(|n| token(n, true));
+        for (places, level) in [(1, Level::Amber), (2, Level::Red)] {
+            health
+                .iter_mut()
+                .take(places)
+                .for_each(|t| t.foreign = true);
+            let first = tokens(&health).swap_remove(0);
+            assert_eq!(first.level, level);
+            assert_eq!(
+                first.what,
+                "token checkpoint-1 holds no key that this ledger knows"
+            );
+        }
+    }
+
+    #[test]
     fn p10_a_drill_is_due_after_ninety_days() {
-        let level = |newest| drilled(newest, 100 * DAY).level;
-        assert_eq!(level(None), Level::Note);
-        assert_eq!(level(Some((10 * DAY, true))), Level::Ok);
-        assert_eq!(level(Some((9 * DAY, true))), Level::Amber);
-        assert_eq!(level(Some((99 * DAY, false))), Level::Amber);
+        let level = |newest| drilled("x", newest, 100 * DAY).level;
+        assert_eq!(level(None), Level::Amber);
+        assert_eq!(level(Some((true, 10 * DAY))), Level::Ok);
+        assert_eq!(level(Some((true, 9 * DAY))), Level::Amber);
+        assert_eq!(level(Some((false, 99 * DAY))), Level::Amber);
+    }
+
+    #[test]
+    fn p9_the_last_custodian_is_amber() {
+        let levels = [2, 1, 0].map(|n| custody(n).level);
+        assert_eq!(levels, [Level::Ok, Level::Amber, Level::Red]);
     }
 
     #[test]

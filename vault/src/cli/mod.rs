@@ -24,6 +24,7 @@ use serde_json::json;
 use self::refusal::{Refusal, Result};
 use crate::config::Config;
 use crate::error::Error;
+use crate::ledger::Anchor;
 use crate::startup;
 
 const EXIT_CODES: &str = "\
@@ -286,6 +287,7 @@ fn say_refusal(refusal: &Refusal, as_json: bool) {
 }
 
 fn go(cli: Cli) -> Result<ExitCode> {
+    no_core_file()?;
     // Who serves has a log. The other verbs say what there is to say themselves.
     let default = match cli.verb {
         Verb::Serve { .. } => "warn,vault=info",
@@ -314,6 +316,7 @@ fn go(cli: Cli) -> Result<ExitCode> {
     );
     if on_the_node {
         with_softhsm(&config)?;
+        no_dump()?; // last: a program that is started again has lost it
     }
     let json = cli.json;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -420,6 +423,25 @@ pub fn utc(us: i64) -> String {
     )
 }
 
+/// Leaves no core: halves, shares, sessions and PINs are in memory. A limit of one byte lets none be written, and unlike none
+/// it also holds where the kernel hands cores to a program (core(5), `core_pattern`). A command of `exec` inherits it.
+fn no_core_file() -> Result<()> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let most = getrlimit(Resource::Core).maximum.map_or(1, |m| m.min(1));
+    let limit = Rlimit {
+        current: Some(most),
+        maximum: Some(most),
+    };
+    Ok(setrlimit(Resource::Core, limit).map_err(Error::internal)?)
+}
+
+/// Lets nobody of the same user read the memory of a program that knows PINs, nor the kernel dump it. Not for `exec`, whose
+/// command opens what it is handed under /proc.
+fn no_dump() -> Result<()> {
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Error::internal)?)
+}
+
 /// SoftHSM reads its configuration's place from the environment when it is loaded, so it must be there before
 /// this process was started: start again with it.
 fn with_softhsm(config: &Config) -> Result<()> {
@@ -478,6 +500,14 @@ pub fn grouped(hex: &str) -> String {
 
 async fn serve(config: Config, adopt: Option<String>, as_json: bool) -> Result<ExitCode> {
     let adopt = adopt.as_deref().map(parse_adopt).transpose()?;
+    if let (Some((size, root)), Some(held)) = (adopt, Anchor::at(&config.anchor_path()).read()?)
+        && (size, root) != (held.size, held.root)
+    {
+        eprintln!(
+            "--adopt was not used: this node has an anchor, of {} entries. Where that one is wrong, move it away first.",
+            held.size
+        );
+    }
     let listener = startup::listen(&config)?;
     let app = startup::open(config, crate::clock::Clock::default(), adopt).await?;
     app.ledger.check_writable().await?;

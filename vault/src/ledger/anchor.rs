@@ -5,14 +5,19 @@
 //! The file has two places, written in turn and synced, so that a crash in between leaves the old one whole, which the tree
 //! extends as well: one sync, where a file that is made anew and renamed takes two.
 
-use std::io::Write;
-use std::os::unix::fs::FileExt;
+use std::fs::{File, Permissions, TryLockError};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use quorum::Hash;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, Words};
+
+/// A writer waits this long for another.
+const LOCK: Duration = Duration::from_secs(3);
 
 /// What is anchored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +113,7 @@ impl Anchor {
     fn newest(&self) -> Result<Option<(Anchored, u64)>> {
         let bytes = match std::fs::read(&self.path) {
             Ok(bytes) => bytes,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(self.unreadable(&e.to_string())),
         };
         let places = bytes.chunks(Place::BYTES).filter_map(Place::read);
@@ -122,25 +127,30 @@ impl Anchor {
     pub fn write(&self, to: &Anchored) -> Result<()> {
         let failed =
             |e: std::io::Error| Error::NoEntry(format!("anchor {}: {e}", self.path.display()));
+        let file = match File::options().read(true).write(true).open(&self.path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                return self.make(&Place::of(to, 0).text()?).map_err(failed);
+            }
+            Err(e) => return Err(failed(e)),
+        };
         // One writer at a time, whatever process; and what somebody else has seen meanwhile is not forgotten.
-        let dir = self.folder().map_err(failed)?;
-        dir.lock().map_err(failed)?;
+        lock(&file).map_err(failed)?;
         let Some((held, turn)) = self.newest()? else {
-            return self.make(&dir, &Place::of(to, 0).text()?).map_err(failed);
+            return Err(failed(ErrorKind::NotFound.into()));
         };
         if held.ledger == to.ledger && held.size > to.size {
             return Ok(());
         }
         let turn = turn + 1;
-        self.put(turn % 2, &Place::of(to, turn).text()?)
-            .map_err(failed)
+        put(&file, turn % 2, &Place::of(to, turn).text()?).map_err(failed)
     }
 
     /// Removes it, durably: for founding anew what nobody has joined.
     pub fn forget(&self) -> Result<()> {
         let gone = std::fs::remove_file(&self.path).and_then(|()| self.folder()?.sync_all());
         match gone {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::NoEntry(format!(
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::NoEntry(format!(
                 "anchor {}: {e}",
                 self.path.display()
             ))),
@@ -148,9 +158,9 @@ impl Anchor {
         }
     }
 
-    fn folder(&self) -> std::io::Result<std::fs::File> {
+    fn folder(&self) -> std::io::Result<File> {
         let dir = self.path.parent().filter(|p| !p.as_os_str().is_empty());
-        std::fs::File::open(dir.unwrap_or(Path::new(".")))
+        File::open(dir.unwrap_or(Path::new(".")))
     }
 
     /// As `write`, on a thread that may wait for the disk.
@@ -162,21 +172,15 @@ impl Anchor {
     }
 
     /// Makes the file, its second place blank.
-    fn make(&self, dir: &std::fs::File, first: &[u8]) -> std::io::Result<()> {
+    fn make(&self, first: &[u8]) -> std::io::Result<()> {
         let new = self.path.with_extension("new");
-        let mut file = std::fs::File::create(&new)?;
+        let mut file = File::create(&new)?;
+        private(&file)?;
         file.write_all(first)?;
         file.write_all(&[b' '; Place::BYTES])?;
         file.sync_all()?;
         std::fs::rename(&new, &self.path)?;
-        dir.sync_all()
-    }
-
-    /// Writes one place, and nothing else.
-    fn put(&self, place: u64, text: &[u8]) -> std::io::Result<()> {
-        let file = std::fs::OpenOptions::new().write(true).open(&self.path)?;
-        file.write_all_at(text, place * text.len() as u64)?;
-        file.sync_data()
+        self.folder()?.sync_all()
     }
 
     fn unreadable(&self, why: &str) -> Error {
@@ -185,6 +189,37 @@ impl Anchor {
             format!("The anchor {} cannot be read ({why}).", self.path.display()),
             "Compare size and root with another node or a page, move this file away, then start with `vitrine serve --adopt SIZE:ROOT`.",
         ))
+    }
+}
+
+/// Writes one place, and nothing else.
+fn put(file: &File, place: u64, text: &[u8]) -> std::io::Result<()> {
+    file.write_all_at(text, place * text.len() as u64)?;
+    file.sync_data()
+}
+
+/// Nobody else may open it: whoever can read a file can lock it, and so stop every opening.
+fn private(file: &File) -> std::io::Result<()> {
+    file.set_permissions(Permissions::from_mode(0o600))
+}
+
+/// Locks it, within seconds: whoever holds it longer is no writer of ours.
+fn lock(file: &File) -> std::io::Result<()> {
+    if file.metadata()?.mode() & 0o077 != 0 {
+        private(file)?; // made by an earlier release
+    }
+    let until = Instant::now() + LOCK;
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(std::io::Error::other("another program holds its lock"));
+            }
+            Err(TryLockError::Error(e)) => return Err(e),
+            Ok(()) => return Ok(()),
+        }
     }
 }
 
@@ -235,6 +270,38 @@ mod tests {
         anchor.forget().unwrap();
         anchor.forget().unwrap();
         assert_eq!(anchor.read().unwrap(), None);
+    }
+
+    #[test]
+    fn p4_a_lock_that_is_held_refuses_and_none_but_the_owner_takes_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("anchor");
+        let anchor = Anchor::at(&path);
+        let at = |size| Anchored {
+            ledger: Hash([1; 32]),
+            size,
+            root: Hash([9; 32]),
+        };
+        let mode = || std::fs::metadata(&path).unwrap().mode() & 0o777;
+        anchor.write(&at(5)).unwrap();
+        assert_eq!(mode(), 0o600);
+        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        // Anybody may lock the folder: that stops nothing.
+        let folder = File::open(dir.path()).unwrap();
+        folder.lock().unwrap();
+        anchor.write(&at(6)).unwrap();
+        assert_eq!(
+            mode(),
+            0o600,
+            "what an earlier release made stays open to all"
+        );
+        let other = File::open(&path).unwrap();
+        other.lock().unwrap();
+        assert!(matches!(anchor.write(&at(7)), Err(Error::NoEntry(_))));
+        assert_eq!(anchor.read().unwrap(), Some(at(6)));
+        drop(other);
+        anchor.write(&at(7)).unwrap();
+        assert_eq!(anchor.read().unwrap(), Some(at(7)));
     }
 
     #[test]

@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use audit::checkpoint::VerifierKey;
 use audit::tree::Fetched;
 
 use quorum::Hash;
+use quorum::ids::KeyId;
 use sqlx::Row;
 use tokio::sync::Mutex;
 
@@ -51,6 +53,11 @@ impl Signer {
             anchor,
             newest: Mutex::new(None),
         }
+    }
+
+    /// Says which keys the ledger knows.
+    pub(super) fn know(&self, signing: Vec<VerifierKey>, wrapping: Vec<KeyId>) {
+        self.keys.know(signing, wrapping);
     }
 }
 
@@ -193,7 +200,7 @@ impl Ledger {
         };
         let body = audit::checkpoint::body(&founding.name, size, &audit_hash(root));
         // Side by side: what is anchored is durable, whether its signature comes or not.
-        let (signature, anchored) = futures::join!(
+        let (note, anchored) = futures::join!(
             self.inner.signer.keys.sign_checkpoint(&body),
             anchor.keep(Anchored {
                 ledger: founding.ledger,
@@ -201,7 +208,7 @@ impl Ledger {
                 root,
             })
         );
-        let note = signature?.note(&body)?;
+        let note = note?;
         anchored?;
         self.file(size, note.clone());
         Ok((Checkpoint { size, root, note }, nodes))

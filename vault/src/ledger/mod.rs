@@ -19,6 +19,7 @@ mod writer;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use audit::checkpoint::VerifierKey;
 use futures::future::BoxFuture;
 use quorum::Hash;
 use quorum::entry::{Entry, EntryError, Event};
@@ -76,6 +77,8 @@ pub struct Founding {
     pub origins: Vec<String>,
     /// Checkpoint keys in force, C2SP verifier keys.
     pub keys: Vec<String>,
+    /// Checkpoint keys that are or were in force.
+    pub every_key: Vec<VerifierKey>,
     /// The entry's bytes.
     pub entry: Vec<u8>,
 }
@@ -97,6 +100,7 @@ struct Inner {
     first: Mutex<proofs::First>,
     founding: std::sync::OnceLock<Founding>,
     signer: checkpoints::Signer,
+    skipped: crate::touch::Skipped,
     /// True while the clock waits to be accepted.
     clock_stopped: watch::Sender<bool>,
 }
@@ -139,6 +143,7 @@ impl Ledger {
                 first: Mutex::default(),
                 founding: std::sync::OnceLock::new(),
                 signer: checkpoints::Signer::new(keys, anchor),
+                skipped: Default::default(),
                 clock_stopped: watch::Sender::new(false),
             }),
         };
@@ -160,18 +165,34 @@ impl Ledger {
         let entry: Vec<u8> = row.try_get(0)?;
         let leaf: Vec<u8> = row.try_get(1)?;
         let mut founding = Founding::read(&entry, hash(&leaf)?)?;
-        if let Some(row) =
-            sqlx::query(// Found by its link: a search by event would read the whole ledger at every start.
-            "SELECT e.bytes FROM ledger_links l JOIN ledger_entries e ON e.seq = l.seq WHERE l.subject = 'checkpoint_keys' ORDER BY l.seq DESC LIMIT 1")
-                .fetch_optional(&self.inner.db.pool)
-                .await?
-        {
-            let bytes: Vec<u8> = row.try_get(0)?;
-            let entry: serde_json::Value = serde_json::from_slice(&bytes).map_err(Error::internal)?;
-            founding.keys = strings(entry.pointer("/data/checkpoint_keys"));
+        // Found by their link: a search by event would read the whole ledger at every start.
+        let changes = sqlx::query(
+            "SELECT e.bytes FROM ledger_links l JOIN ledger_entries e ON e.seq = l.seq WHERE l.subject = 'checkpoint_keys' ORDER BY l.seq",
+        );
+        let mut every = verifier_keys(&founding.keys)?;
+        for row in changes.fetch_all(&self.inner.db.pool).await? {
+            founding.keys = strings(data(&row)?.pointer("/data/checkpoint_keys"));
+            every.extend(verifier_keys(&founding.keys)?);
         }
+        founding.every_key = every;
+        let keys = verifier_keys(&founding.keys)?;
+        self.inner.signer.know(keys, self.custody_keys().await?);
         let _ = self.inner.founding.set(founding);
         Ok(())
+    }
+
+    /// The key-encryption keys, oldest first. They are entered at the founding, after the first invitation; nothing rolls one yet.
+    async fn custody_keys(&self) -> Result<Vec<quorum::ids::KeyId>> {
+        let rolled = sqlx::query(
+            "SELECT bytes FROM ledger_entries WHERE seq >= 2 AND seq < 34 AND event = 'kek.rolled' ORDER BY seq",
+        );
+        let mut keys = Vec::new();
+        for row in rolled.fetch_all(&self.inner.db.pool).await? {
+            let entry = data(&row)?;
+            let key = entry.pointer("/data/key").and_then(|v| v.as_str());
+            keys.push(crate::people::store::id(key.unwrap_or_default())?);
+        }
+        Ok(keys)
     }
 
     /// What the founding says.
@@ -204,6 +225,11 @@ impl Ledger {
     /// The readers' side of the database.
     pub fn db(&self) -> &Db {
         &self.inner.db
+    }
+
+    /// Numbers that keys have lately skipped.
+    pub(crate) fn skipped(&self) -> &crate::touch::Skipped {
+        &self.inner.skipped
     }
 
     /// The clock that entries are stamped with.
@@ -455,6 +481,7 @@ impl Founding {
             rp_id: text("/data/rp_id"),
             origins: strings(value.pointer("/data/origins")),
             keys: strings(value.pointer("/data/checkpoint_keys")),
+            every_key: Vec::new(),
             entry: entry.to_vec(),
         })
     }
@@ -466,6 +493,17 @@ fn strings(v: Option<&serde_json::Value>) -> Vec<String> {
         .flatten()
         .filter_map(|v| v.as_str().map(str::to_owned))
         .collect()
+}
+
+/// The entry in a row of its bytes.
+fn data(row: &sqlx::any::AnyRow) -> Result<serde_json::Value> {
+    let bytes: Vec<u8> = row.try_get(0)?;
+    serde_json::from_slice(&bytes).map_err(Error::internal)
+}
+
+fn verifier_keys(keys: &[String]) -> Result<Vec<VerifierKey>> {
+    let keys = keys.iter().map(|k| k.parse().map_err(Error::internal));
+    keys.collect()
 }
 
 /// Entries in the database, and the time of the last.

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use audit::chain::{AppendError, Appended, Chain, Head};
 use audit::{Actor, Draft, Event};
@@ -21,6 +22,15 @@ use crate::clock::Clock;
 use crate::db::{Db, Engine};
 use crate::error::{Error, Result};
 use crate::script::{Facts, Script};
+
+/// A trip to the database that takes longer than this is given up, its connection with it: longer than a lock is waited for
+/// (db.rs). What was on its way may have landed all the same, as when an answer is lost; nobody is told that it has.
+const TRIP: Duration = Duration::from_secs(8);
+
+async fn timely<T>(trip: impl Future<Output = Result<T>>) -> Result<T> {
+    let late = |_| Err(Error::NoEntry("the database gives no answer".into()));
+    tokio::time::timeout(TRIP, trip).await.unwrap_or_else(late)
+}
 
 /// The writer's transaction, as a job sees it.
 pub struct Tx {
@@ -419,6 +429,8 @@ impl Writer {
             Err(e) => {
                 let cause = e.cause().map_or_else(|| e.to_string(), str::to_owned);
                 tracing::error!(%cause, "a batch was not committed");
+                // It may have been, its answer lost: whatever was known of people is read again.
+                self.told.changes.fetch_add(1, Ordering::SeqCst);
                 Err(cause)
             }
         };
@@ -440,15 +452,15 @@ impl Writer {
         let several = jobs.len() > 1;
         let people = jobs.iter().any(|job| job.touches_people());
         let alone = jobs.first_mut().filter(|_| !several);
-        let mut tx = self.begin(alone).await?;
+        let mut tx = timely(self.begin(alone)).await?;
         for job in jobs.drain(..) {
-            replies.extend(tx.attempt(job, several).await?);
+            replies.extend(timely(tx.attempt(job, several)).await?);
         }
         let notes = match self.told.notes.lock() {
             Ok(mut notes) => std::mem::take(&mut *notes),
             Err(_) => Vec::new(),
         };
-        let size = tx.finish(&notes).await?;
+        let size = timely(tx.finish(&notes)).await?;
         if let Ok(mut newest) = self.told.newest.lock() {
             newest.add(tx.appended.iter().map(|(entry, ..)| entry));
         }

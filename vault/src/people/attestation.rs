@@ -334,6 +334,7 @@ mod tests {
             rp_id: "localhost".into(),
             origins: vec!["http://localhost:7443".into()],
             keys: Vec::new(),
+            every_key: Vec::new(),
             entry: Vec::new(),
         };
         let state = state_for(
@@ -374,6 +375,7 @@ mod tests {
             rp_id: v.rp_id,
             origins: vec![v.origin],
             keys: Vec::new(),
+            every_key: Vec::new(),
             entry: Vec::new(),
         };
         let challenge = Challenge(v.challenge.0.as_slice().try_into().unwrap());

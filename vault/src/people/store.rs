@@ -95,6 +95,15 @@ pub async fn suspend(conn: &mut AnyConnection, key: AuthenticatorId, seq: u64) -
     Ok(())
 }
 
+/// How many people are custodians with a key that signs.
+pub async fn live_custodians<'e>(e: impl Executor<'e, Database = Any>) -> Result<i64> {
+    let row = sqlx::query(
+        "SELECT COUNT(*) FROM users u WHERE ' ' || u.roles || ' ' LIKE '% custodian %' AND EXISTS \
+         (SELECT 1 FROM authenticators a WHERE a.user_id = u.user_id AND a.revoked IS NULL AND a.suspended IS NULL)",
+    );
+    Ok(row.fetch_one(e).await?.try_get(0)?)
+}
+
 /// The refusal of a revoked or suspended key.
 pub fn key_not_live() -> Error {
     Error::conflict(

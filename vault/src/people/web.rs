@@ -592,25 +592,37 @@ fn registration_bytes(r: &SentRegistration) -> Vec<u8> {
     quorum::json::encode(&quorum::json::Value::Obj(members))
 }
 
+/// A share check: that very key was touched for the nonce that its owner's page was given. Whether it opened its share, the
+/// page alone knows.
 async fn key_proved(
     app: web::Data<App>,
     who: Person,
     pre: Pre,
     key: web::Path<String>,
+    body: web::Json<OneSigned>,
 ) -> Result<HttpResponse> {
-    sessions::take(&app.ledger, &pre.0, Purpose::Prove).await?;
-    let (key, user, now) = (key.into_inner(), who.user, app.ledger.clock().now());
+    let signed = &body.signed;
+    let held = sessions::take(&app.ledger, &pre.0, Purpose::Prove).await?;
+    let statement = touch::statement_of(&app.ledger, &signed.statement)?;
+    let own = matches!(statement.kind, Kind::Prove { user } if user == who.user);
+    if !own || held.user != Some(who.user) || statement.nonce != held.nonce {
+        return Err(bad_statement("it is not the check this page was given"));
+    }
+    let key = store::key_by_credential(&app.ledger.db().pool, &signed.credential_id.0)
+        .await?
+        .filter(|k| k.user == who.user && k.authenticator.to_string() == *key)
+        .ok_or_else(|| bad_statement("another key was touched"))?;
+    key.must_be_live()?;
+    let counter = touch::check_assertion(
+        &app.ledger,
+        &key.public_key,
+        signed.statement.as_bytes(),
+        &Assertion::from(&signed.assertion),
+    )?;
+    touch::trust_counter(&app.ledger, &key, counter).await?;
     app.ledger
         .aside(move |tx| {
-            Box::pin(async move {
-                sqlx::query("UPDATE authenticators SET proved_at = $1 WHERE authenticator = $2 AND user_id = $3")
-                    .bind(now)
-                    .bind(key)
-                    .bind(user.to_string())
-                    .execute(tx.conn())
-                    .await?;
-                Ok(())
-            })
+            Box::pin(async move { touch::use_key(tx, key.authenticator, counter, true).await })
         })
         .await?;
     ok(json!({}))
@@ -758,6 +770,14 @@ async fn roles(
                 .await?;
                 if changed.rows_affected() == 0 {
                     return Err(Error::missing("person"));
+                }
+                // Nobody else could give the role back, admit anybody or let a key sign again (promise P9).
+                if store::live_custodians(tx.conn()).await? == 0 {
+                    return Err(Error::conflict(
+                        "Not changed.",
+                        "Nobody would be left who is a custodian and has a key that signs.",
+                        "Make somebody else a custodian first.",
+                    ));
                 }
                 Ok(done)
             })

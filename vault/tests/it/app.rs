@@ -271,6 +271,11 @@ impl TestApp {
         }
     }
 
+    /// The process that serves.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     /// Waits until it has died by itself (at a fault point).
     pub async fn died(&mut self) -> bool {
         for _ in 0..300 {

@@ -962,7 +962,7 @@ async fn p5_unsigned_roster(under: Under) {
 }
 
 /// The folder of the SoftHSM token with this label.
-fn token_folder(app: &TestApp, label: &str) -> std::path::PathBuf {
+pub fn token_folder(app: &TestApp, label: &str) -> std::path::PathBuf {
     let tokens = app.dir.path().join("data/tokens/tokens");
     let found = std::fs::read_dir(&tokens)
         .unwrap()
@@ -1073,6 +1073,14 @@ async fn p9_checkpoint_token_destroyed(under: Under) {
     house.app.kill();
     house.app.serve().await;
     house.client.lines(&house.custodian, "").await.unwrap();
+    let doctor = house.app.command(&["doctor", "--json"]).output().unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&doctor.stdout).unwrap();
+    assert_eq!(said["level"], "amber", "{said}");
+    assert!(
+        said.to_string()
+            .contains("token checkpoint-1 does not answer"),
+        "{said}"
+    );
 }
 
 both!(p9_a_pin_file_that_is_missing_costs_no_other_token);

@@ -11,6 +11,7 @@ mod app;
 mod attacks;
 mod connectors;
 mod faults;
+mod hardening;
 mod over;
 mod people;
 mod program;

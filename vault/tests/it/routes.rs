@@ -65,6 +65,7 @@ type Row = (
 );
 
 const LOGIN: &str = r#"{"statement":"{}","credential_id":"AA","assertion":{"authenticator_data":"AA","client_data_json":"AA","signature":"AA"},"user_handle":"AA"}"#;
+const SIGNED: &str = r#"{"signed":{"statement":"{}","credential_id":"AA","assertion":{"authenticator_data":"AA","client_data_json":"AA","signature":"AA"}}}"#;
 const FINISH: &str = r#"{"register":"{}","registration":{"attestation_object":"AA","client_data_json":"AA"},"signed":{"statement":"{}","credential_id":"AA","assertion":{"authenticator_data":"AA","client_data_json":"AA","signature":"AA"}}}"#;
 
 /// Every route under `/api/v1`, and those that are no pages.
@@ -86,7 +87,7 @@ const API: &[Row] = &[
     ("POST", "/api/v1/you/keys/start", "", Empty, SIGNED_IN),
     ("POST", "/api/v1/you/keys/box", "", Shape(r#"{"share_key":"AA"}"#), SIGNED_IN),
     ("POST", "/api/v1/you/keys/finish", "", Shape(FINISH), SIGNED_IN),
-    ("POST", "/api/v1/you/keys/{key}/proved", "none", Empty, SIGNED_IN),
+    ("POST", "/api/v1/you/keys/{key}/proved", "none", Shape(SIGNED), SIGNED_IN),
     ("GET", "/api/v1/you/shares", "", Nothing, SIGNED_IN),
     ("POST", "/api/v1/you/keys/{key}/shares", "none", Shape(r#"{"shares":[{"credential":"00","version":1,"sealed":"AA"}]}"#), SIGNED_IN),
     ("DELETE", "/api/v1/you/sessions/{id}", "none", Nothing, SIGNED_IN),

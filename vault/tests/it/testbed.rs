@@ -10,8 +10,26 @@ pub struct Paused<'a>(&'a Postgres);
 
 impl Drop for Paused<'_> {
     fn drop(&mut self) {
-        self.0.signal("-CONT");
+        signal("-CONT", &[self.0.postmaster()]);
     }
+}
+
+/// A cluster none of whose processes runs, until this is dropped.
+pub struct Frozen(Vec<String>);
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        signal("-CONT", &self.0);
+    }
+}
+
+fn signal(signal: &str, pids: &[String]) {
+    let done = Command::new("kill")
+        .arg(signal)
+        .args(pids)
+        .status()
+        .unwrap();
+    assert!(done.success());
 }
 
 /// A running cluster.
@@ -211,15 +229,29 @@ impl Postgres {
 
     /// Stops its process from running; connections are taken and not answered.
     pub fn paused(&self) -> Paused<'_> {
-        self.signal("-STOP");
+        signal("-STOP", &[self.postmaster()]);
         Paused(self)
     }
 
-    fn signal(&self, signal: &str) {
+    /// Stops all of its processes from running: nothing is answered on any connection.
+    pub fn frozen(&self) -> Frozen {
+        let postmaster = self.postmaster();
+        let mut all = vec![postmaster.clone()];
+        signal("-STOP", &all); // first, so that it starts no other
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let names = processes.map(|p| p.file_name().to_string_lossy().into_owned());
+        all.extend(names.filter(|pid| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let parent = stat.rsplit(") ").next().unwrap_or_default();
+            parent.split(' ').nth(1) == Some(&postmaster)
+        }));
+        signal("-STOP", &all);
+        Frozen(all)
+    }
+
+    fn postmaster(&self) -> String {
         let pid = std::fs::read_to_string(self.dir.path().join("data/postmaster.pid")).unwrap();
-        let pid = pid.lines().next().unwrap();
-        let done = Command::new("kill").args([signal, pid]).status().unwrap();
-        assert!(done.success());
+        pid.lines().next().unwrap().to_owned()
     }
 
     /// The process's shared cluster: for Vitrine's own databases, one each.
