@@ -10,8 +10,18 @@ import { tick } from './clock.js';
 export const $ = (id) => document.getElementById(id);
 
 let opened;
-/** The page's client, opened once. */
-export const client = () => (opened ??= openClient());
+/** The page's client, opened once. After a touch the page does not go on asking for one. */
+export const client = () => (opened ??= openClient().then((at) => ({
+  ...at,
+  webauthn: {
+    ...at.webauthn,
+    async get(...what) {
+      const got = await at.webauthn.get(...what);
+      if (/Touch (?:your key|it again)/.test($('progress')?.textContent)) progress('Signed. Sending it…');
+      return got;
+    },
+  },
+})));
 
 /** Puts text into every `[data-fill=name]`. */
 export function fill(name, text, root = document) {
