@@ -4,7 +4,7 @@ import { follow, path } from '../lib/api.js';
 import { review } from '../lib/decide.js';
 import { Refusal } from '../lib/refusal.js';
 import { liveness } from './fresh.js';
-import { $, begin, calm, client, fill, progress, refuse, show } from './page.js';
+import { $, begin, calm, client, fill, localTime, progress, refuse, show } from './page.js';
 import { setRing } from './ring.js';
 import { and, capital, checks, number, rows, sentence, words } from './words.js';
 
@@ -31,13 +31,17 @@ function compare(facts, code) {
   }
 }
 
-function row([label, value, note, mono]) {
+function row([label, value, note, mono, time]) {
   const div = document.createElement('div');
   const dt = document.createElement('dt');
   const dd = document.createElement('dd');
-  const span = document.createElement('span');
+  const span = document.createElement(time === undefined ? 'bdi' : 'time');
   dt.textContent = label;
   span.textContent = value;
+  if (time !== undefined) {
+    span.dateTime = new Date(time / 1000).toISOString();
+    localTime(span);
+  }
   if (mono) span.className = 'mono';
   dd.append(span);
   if (note) {
