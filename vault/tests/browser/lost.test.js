@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { faults, look, sides } from './look.js';
 import { ask, asked, browser, foundSafe, generated, Person, signs, watchTouches } from './people.js';
 import { founded } from './vitrine.js';
 
@@ -179,4 +180,95 @@ test('a page that hears nothing else hears a ping', async () => {
     setTimeout(() => fail(new Error('no ping in 14 s')), 14_000);
   }), `/api/v1${pathname.replace(/\/opened$/, '')}/events`);
   assert.ok(heard);
+});
+
+test('a character that nobody sees is said to be one', async () => {
+  const { page } = helga;
+  await helga.go('/people');
+  await page.fill('#invite #name', 'Petra\u202e Novak');
+  await page.locator('#invite input[name=role]').first().check();
+  await page.click('#invite button[type=submit]');
+  assert.match(await helga.refusal(), /The text has a character in it that nobody sees\s+Type it again in place of pasting it\./);
+  assert.deepEqual(helga.errors, []);
+});
+
+test('an approver reads times in UTC and in the own zone', async () => {
+  const request = await ask(mara, credential, 'Primary refuses every login.').catch(async () => {
+    // It is still open from before.
+    await mara.page.getByRole('button', { name: 'Check in' }).click();
+    return ask(mara, credential, 'Primary refuses every login.');
+  });
+  const away = await chrome.newContext({ baseURL: vitrine.origin, storageState: await adaeze.context.storageState(), timezoneId: 'Asia/Tokyo', locale: 'en-GB' });
+  const page = await away.newPage();
+  await page.goto(`${request}/approve`);
+  const expires = page.locator('#verified div', { hasText: 'Expires' }).locator('time');
+  await expires.waitFor();
+  const [, h, m, there] = /(\d\d):(\d\d):\d\d UTC, (\d\d:\d\d) yours$/.exec(await expires.innerText());
+  assert.equal(there, `${String((Number(h) + 9) % 24).padStart(2, '0')}:${m}`);
+  await withdrawn(request);
+  await page.goto(request);
+  assert.match(await page.locator('#lede').innerText(), /^At \d\d:\d\d UTC, \d\d:\d\d yours\. Nothing was opened\.$/);
+  await page.goto('/requests');
+  assert.doesNotMatch(await page.locator('table').innerText(), /yours/, 'a table has no room');
+  await away.close();
+});
+
+test('nothing changes by itself what has no target, and the approver is told', async () => {
+  const request = await ask(mara, credential, 'Primary refuses every login.');
+  await adaeze.go(`${request}/approve`);
+  const means = await adaeze.page.locator('.means').innerText();
+  assert.match(means, /Nothing changes it by itself afterwards: a custodian must\./);
+  assert.doesNotMatch(means, /proved dead/);
+  await withdrawn(request);
+});
+
+test('long words are read to their end', async () => {
+  const NAME = `orders-${'x'.repeat(110)}-primary`;
+  const URL_LONG = `https://status.example.org/incidents/${'4127'.repeat(30)}#latest`;
+  const TICKET = `INC-${'4127'.repeat(14)}`;
+  const WHY = `Primary refuses every login. ${URL_LONG}\nCall me.`;
+  await helga.go('/safes');
+  const safe = await helga.page.getByRole('link', { name: 'Production databases' }).getAttribute('href');
+  const long = await generated(helga, safe, NAME);
+  const { page } = mara;
+  await mara.go(`/break?c=${long.split('/').at(-1)}`);
+  await page.fill('#why', WHY);
+  await page.fill('#tk', TICKET);
+  await look(page, 'long-break');
+  await page.click('#file');
+  await page.waitForURL(/\/requests\//);
+  const request = new URL(page.url()).pathname;
+  await look(page, 'long-request');
+  await adaeze.go(`${request}/approve`);
+  await adaeze.page.locator('#act button[type=submit]:enabled').waitFor();
+  await adaeze.page.locator('summary', { hasText: 'byte for byte' }).click();
+  await look(adaeze.page, 'long-approve');
+  // All of the statement is inside a screen of 390 px.
+  await adaeze.page.setViewportSize({ width: 390, height: 844 });
+  for (const words of [NAME, URL_LONG, TICKET]) {
+    const places = await adaeze.page.evaluate((text) => [...document.querySelectorAll('#headline, .quote, #verified dd, #bytes')].filter((at) => at.textContent.includes(text)).map((at) => {
+      const range = document.createRange();
+      range.selectNodeContents(at);
+      const { left, right } = range.getBoundingClientRect();
+      return left >= 0 && right <= innerWidth;
+    }), words);
+    assert.ok(places.length > 0 && places.every(Boolean), `${words}: ${places}`);
+  }
+  await adaeze.page.setViewportSize({ width: 1280, height: 900 });
+  await adaeze.go(`${request}/deny`);
+  await look(adaeze.page, 'long-deny');
+  for (const [person, path] of [[adaeze, '/'], [mara, '/'], [mara, '/requests'], [mara, '/break?q=orders'], [helga, safe], [helga, long], [helga, '/ledger']]) {
+    await person.go(path);
+    for (const width of [390, 1280]) {
+      await person.page.setViewportSize({ width, height: 900 });
+      await sides(person.page, path);
+    }
+  }
+  for (const person of [adaeze, jun]) await signs(person, request);
+  await mara.go(request);
+  await page.locator('#open:enabled').click();
+  await page.waitForURL(/\/opened$/);
+  await page.locator('#hide:enabled').click();
+  await look(page, 'long-opened');
+  assert.deepEqual(faults, []);
 });
