@@ -410,7 +410,7 @@ pub struct Show {
     /// Credential, safe, for, ticket, reason, asked, entry.
     pub facts: Vec<Fact>,
     /// What happened so far, oldest first.
-    pub history: Vec<Moment>,
+    pub history: Vec<(When, Moment)>,
     /// The same on one axis, once it is over or open.
     pub axis: Option<Axis>,
     /// What comes after the closing: the rotation in words a person can read.

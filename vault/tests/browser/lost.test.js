@@ -99,6 +99,7 @@ test('what cannot be known is said to be unknown, and a second touch says it', a
   const panel = await decides(adaeze, request, 'approve');
   assert.match(await adaeze.refusal(), /Not known whether your signature arrived.*Reload this page: it says so\. A second touch does no harm/s);
   assert.ok(await panel.isHidden());
+  await look(adaeze.page, 'approve-unknown');
   await told();
   await adaeze.page.unroute(`**/api/v1${request}`);
   await adaeze.page.locator('#act button[type=submit]:enabled').click();
@@ -146,6 +147,7 @@ test('an opening whose answer was lost is shown, and never said not to be', asyn
   await mara.page.locator('#open:enabled').click();
   assert.match(await mara.refusal(), /Not known whether it opened.*Trying again shows it, or opens it: it is one opening either way/s);
   assert.doesNotMatch(await mara.page.locator('main').innerText(), /Nothing was opened/);
+  await look(mara.page, 'open-unknown');
   await told();
   await loses(mara, `**/api/v1${request}/open`, 1);
   await mara.page.locator('#open:enabled').click();
@@ -167,6 +169,9 @@ test('a vault that is gone is missed on every page that follows a request, and f
   for (const line of pages) assert.equal(await line.textContent(), '');
   await vitrine.again(async () => {
     for (const line of pages) await line.getByText('Not live: the vault does not answer. It is asked again.').waitFor();
+    await mara.page.locator('#hide').click();
+    for (const [i, name] of ['opened-not-live', 'request-not-live', 'approve-not-live'].entries()) await look(pages[i].page(), name);
+    await mara.page.locator('#hide').click();
   });
   for (const line of pages) await line.and(line.page().locator(':empty')).waitFor({ state: 'attached' });
   await petra.context.close();
@@ -257,7 +262,13 @@ test('long words are read to their end', async () => {
   await adaeze.page.setViewportSize({ width: 1280, height: 900 });
   await adaeze.go(`${request}/deny`);
   await look(adaeze.page, 'long-deny');
-  for (const [person, path] of [[adaeze, '/'], [mara, '/'], [mara, '/requests'], [mara, '/break?q=orders'], [helga, safe], [helga, long], [helga, '/ledger']]) {
+  await mara.go('/requests');
+  await look(page, 'long-requests');
+  await helga.go(safe);
+  await look(helga.page, 'long-safe');
+  await adaeze.go('/');
+  await look(adaeze.page, 'long-home');
+  for (const [person, path] of [[mara, '/'], [mara, '/break?q=orders'], [helga, long], [helga, '/ledger']]) {
     await person.go(path);
     for (const width of [390, 1280]) {
       await person.page.setViewportSize({ width, height: 900 });
