@@ -14,14 +14,25 @@ function assertClean(value) {
   }
 }
 
-const UNREACHABLE = { what: 'Not done. The vault did not answer.', why: 'The connection failed.', next: 'Check the network, then try again.' };
+const NOT_DONE = { what: 'Not done. The vault did not answer.', why: 'The connection failed.', next: 'Check the network, then try again.' };
+const MAYBE_DONE = { what: 'No answer from the vault. It may have been done.', why: 'The connection failed.', next: 'Reload this page and look before you do it again.' };
 
-async function problem(response) {
+// Reading does nothing, and neither does what never left. Of all else nobody here knows.
+function unreachable(method, more) {
+  const known = method === 'GET' || globalThis.navigator?.onLine === false;
+  return new Refusal('unreachable', { ...(known ? NOT_DONE : MAYBE_DONE), ...more });
+}
+
+async function problem(response, method) {
   let p = {};
   try {
     p = await response.json();
   } catch {
     // Not JSON: something before the vault answered.
+  }
+  // What stands before the vault has lost it, or has heard nothing back.
+  if (method !== 'GET' && p.type === undefined && [502, 503, 504].includes(response.status)) {
+    return new Refusal('unreachable', { ...MAYBE_DONE, why: `What stands before it says ${response.status}.`, status: response.status });
   }
   return new Refusal(typeof p.type === 'string' ? p.type : `http_${response.status}`, {
     what: p.title ?? `Not done. The vault answered ${response.status}.`,
@@ -54,14 +65,14 @@ export function openApi({ base = '/api/v1', fetch: fetcher = (...args) => global
         signal: AbortSignal.timeout(timeoutMs),
       });
     } catch (cause) {
-      throw new Refusal('unreachable', { ...UNREACHABLE, cause });
+      throw unreachable(method, { cause });
     }
-    if (!response.ok) throw await problem(response);
+    if (!response.ok) throw await problem(response, method);
     if (response.status === 204) return null;
     try {
       return await response.json();
     } catch (cause) {
-      throw new Refusal('unreachable', { ...UNREACHABLE, why: 'The answer was cut off.', cause });
+      throw new Refusal('unreachable', { ...(method === 'GET' ? NOT_DONE : MAYBE_DONE), why: 'The answer was cut off.', cause });
     }
   }
   return {
@@ -74,16 +85,49 @@ export function openApi({ base = '/api/v1', fetch: fetcher = (...args) => global
 /** A path from literal parts and values: `path`/requests/${id}`` with every value escaped. */
 export const path = (parts, ...values) => parts.reduce((out, part, i) => out + encodeURIComponent(String(values[i - 1])) + part);
 
+/** The vault says every 10 s that it is there. */
+const SILENCE_MS = 25_000;
+
 /**
  * Follows a request live (server-sent events). Returns a function that ends it.
  * @param {string} request @param {(live: object) => void} onLive
  * @param {{onState?: (how: 'live' | 'trying' | 'over') => void, reading?: boolean}} [options] `over`: the browser gives up, as after signing out;
- *   `reading`: others are shown that this person reads it
+ *   `trying`: the connection failed, or nothing was heard for long, and it is made again; `reading`: others are shown that this person reads it
  */
 export function follow(request, onLive, { onState = () => {}, reading = false } = {}) {
-  const source = new EventSource(`/api/v1/requests/${encodeURIComponent(request)}/events${reading ? '?reading=true' : ''}`);
-  source.onopen = () => onState('live');
-  source.onerror = () => onState(source.readyState === EventSource.CLOSED ? 'over' : 'trying');
-  source.onmessage = (event) => onLive(JSON.parse(event.data));
-  return () => source.close();
+  let source;
+  let silence;
+  const heard = () => {
+    clearTimeout(silence);
+    silence = setTimeout(silent, SILENCE_MS);
+  };
+  const alive = () => {
+    heard();
+    onState('live');
+  };
+  function listen() {
+    source = new EventSource(`/api/v1/requests/${encodeURIComponent(request)}/events${reading ? '?reading=true' : ''}`);
+    heard();
+    source.onopen = alive;
+    source.addEventListener('ping', alive);
+    source.onerror = () => {
+      const over = source.readyState === EventSource.CLOSED;
+      if (over) clearTimeout(silence);
+      onState(over ? 'over' : 'trying');
+    };
+    source.onmessage = (event) => {
+      alive();
+      onLive(JSON.parse(event.data));
+    };
+  }
+  function silent() {
+    source.close();
+    onState('trying');
+    listen();
+  }
+  listen();
+  return () => {
+    clearTimeout(silence);
+    source.close();
+  };
 }

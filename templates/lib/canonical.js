@@ -17,6 +17,14 @@ export class CanonicalError extends Error {
   }
 }
 
+/** Thrown for a string that holds what may not stand in one: mostly something pasted that nobody sees. */
+export class TextError extends CanonicalError {
+  constructor(message) {
+    super(message);
+    this.name = 'TextError';
+  }
+}
+
 /** Why a string may not stand in canonical JSON, or null. */
 export function stringFault(s) {
   if (LONE.test(s)) return 'a lone surrogate';
@@ -39,7 +47,7 @@ export function text(value, depth = 1) {
       return String(value);
     case 'string': {
       const fault = stringFault(value);
-      if (fault) throw new CanonicalError(fault);
+      if (fault) throw new TextError(fault);
       return JSON.stringify(value);
     }
     case 'object':

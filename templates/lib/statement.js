@@ -7,8 +7,8 @@ import { H } from './hash.js';
 
 /** Thrown for a statement that has other members or types than FORMATS.md gives. */
 export class StatementError extends Error {
-  constructor(message) {
-    super(message);
+  constructor(message, options) {
+    super(message, options);
     this.name = 'StatementError';
   }
 }
@@ -158,7 +158,7 @@ export async function build(kind, members) {
   try {
     text = canonical.text(value);
   } catch (cause) {
-    throw new StatementError(cause.message);
+    throw new StatementError(cause.message, { cause });
   }
   const why = fault(value) ?? unfit(value);
   if (why) throw new StatementError(why);

@@ -1,9 +1,10 @@
 // Approving, denying and accepting share one page: the words are checked against the signed bytes before a key is asked for.
 
-import { follow } from '../lib/api.js';
+import { follow, path } from '../lib/api.js';
 import { review } from '../lib/decide.js';
 import { Refusal } from '../lib/refusal.js';
-import { $, begin, calm, client, fill, progress, refuse, show } from './page.js';
+import { liveness } from './fresh.js';
+import { $, begin, calm, client, fill, localTime, progress, refuse, show } from './page.js';
 import { setRing } from './ring.js';
 import { and, capital, checks, number, rows, sentence, words } from './words.js';
 
@@ -30,13 +31,17 @@ function compare(facts, code) {
   }
 }
 
-function row([label, value, note, mono]) {
+function row([label, value, note, mono, time]) {
   const div = document.createElement('div');
   const dt = document.createElement('dt');
   const dd = document.createElement('dd');
-  const span = document.createElement('span');
+  const span = document.createElement(time === undefined ? 'bdi' : 'time');
   dt.textContent = label;
   span.textContent = value;
+  if (time !== undefined) {
+    span.dateTime = new Date(time / 1000).toISOString();
+    localTime(span);
+  }
   if (mono) span.className = 'mono';
   dd.append(span);
   if (note) {
@@ -93,44 +98,82 @@ export function over(title, text) {
   const box = $('done');
   box.querySelector('[data-title]').textContent = title;
   box.querySelector('[data-text]').textContent = text;
+  calm();
   show($('act'), false);
   for (const id of ['before', 'unpinned', 'new-key']) show($(id), false);
   show(box);
   box.focus();
 }
 
-/** "You signed, 2 of 3. You can close this page." */
-export function signed(live, facts) {
-  const have = live.signed?.length ?? 0;
-  const first = facts.requester.name.split(/\s+/)[0];
-  setRing(have);
-  if (live.state !== 'waiting') {
-    over(`You signed, ${have} of ${live.needed}`, facts.request.purpose === 'release' ? `That was the last one: ${first} can open it now. You can close this page.` : 'That was the last one. You can close this page.');
-  } else {
-    over(`You signed, ${have} of ${live.needed}`, `${capital(number(Math.max(0, live.needed - have)))} more to sign. You can close this page.`);
-  }
-}
-
+const undecided = () => $('done').hidden;
+const firstOf = ({ requester }) => requester.name.split(/\s+/)[0];
 const ENDED = { withdrawn: 'It was withdrawn', expired: 'It has expired', denied: 'It was denied', superseded: 'What it asked for was changed meanwhile' };
 
-function watch(request) {
+/** "You signed, 2 of 3. You can close this page." */
+export function signed(live, { facts, me }) {
+  const have = live.signed?.length ?? 0;
+  const last = live.signed?.at(-1)?.user === me.user ? 'That was the last one' : 'Enough have signed';
+  const now = live.state === 'waiting' ? `${capital(number(Math.max(0, live.needed - have)))} more to sign.`
+    : have < live.needed ? `${ENDED[live.why] ?? 'It is settled already'}.`
+      : live.state === 'reached' && facts.request.purpose === 'release' ? `${last}: ${firstOf(facts)} can open it now.` : `${last}.`;
+  setRing(have);
+  over(`You signed, ${have} of ${live.needed}`, `${now} You can close this page.`);
+}
+
+/** "You denied it. It is over, for everybody." */
+export function denied(live, { facts }) {
+  over('You denied it', live.state === 'waiting' ? `It ends when others deny it too. ${firstOf(facts)} sees your name.` : `It is over, for everybody. ${firstOf(facts)} sees your name and can ask again.`);
+}
+
+// What a request says of one's own decision: shows it, or gives undefined. Who denies may have signed before.
+function own(live, reviewed) {
+  const { decision } = $('decide').dataset;
+  const has = (list) => list?.some((s) => s.user === reviewed.me.user);
+  if (decision === 'accept') return undefined;
+  if (has(live.denied)) return denied;
+  return decision === 'approve' && has(live.signed) ? signed : undefined;
+}
+
+const UNKNOWN = new Refusal('unreachable', {
+  what: 'Not known whether your signature arrived.', why: 'The vault did not answer.', next: 'Reload this page: it says so. A second touch does no harm.',
+});
+
+// A decision that arrived is in the request, whatever became of its answer.
+async function arrived({ api }, reviewed) {
+  const live = await api.get(path`/requests/${reviewed.facts.request.request}`);
+  const shown = own(live, reviewed);
+  shown?.(live, reviewed);
+  return Boolean(shown);
+}
+
+function ended({ why }) {
+  const rest = $('decide').dataset.decision === 'accept' ? '' : ' Nothing was signed by you here.';
+  over(ENDED[why] ?? 'It is settled already', `There is nothing left to decide.${rest}`);
+}
+
+let sending = false;
+
+function watch(request, reviewed) {
   const end = follow(request, (live) => {
-    if (!['waiting', 'reached'].includes(live.state) && $('done').hidden) {
+    if (!undecided()) return;
+    const shown = own(live, reviewed) ?? (['waiting', 'reached'].includes(live.state) ? undefined : ended);
+    if (shown) {
       end();
-      over(ENDED[live.why] ?? 'It is settled already', 'There is nothing left to decide. Nothing was signed by you here.');
-    } else if (live.signed && $('done').hidden) {
+      // What one is just sending is answered, and says more. Where that answer is lost, this is what is left.
+      setTimeout(() => { if (undecided()) shown(live, reviewed); }, sending ? 3000 : 0);
+    } else if (live.signed) {
       setRing(live.signed.length);
     }
-  }, { reading: true, onState: (how) => { if (how === 'over' && $('done').hidden) progress('Not live any more. Reload the page.'); } });
-  return end;
+  }, { reading: true, onState: liveness((words) => { $('live').textContent = words; }) });
 }
 
 /**
- * Checks the page's request and lets `act(client, reviewed, event)` run on the form's button.
- * @param {(client: object, reviewed: object, event: SubmitEvent) => Promise<unknown>} act
+ * Checks the page's request and lets `act(client, reviewed, event)` run on the form's button; `done(live, reviewed, event)` shows what came of it.
+ * @param {{act: (client: object, reviewed: object, event: SubmitEvent) => Promise<object>, done: (live: object, reviewed: object, event: SubmitEvent) => void,
+ *   found?: (client: object, reviewed: object, event: SubmitEvent) => Promise<boolean>}} what `found`: after a lost answer, whether it arrived all the same, and then shows so
  * @param {{ready?: string, prepare?: (reviewed: object) => void}} [options]
  */
-export async function deciding(act, { ready = '', prepare = () => {} } = {}) {
+export async function deciding({ act, done, found = arrived }, { ready = '', prepare = () => {} } = {}) {
   begin();
   progress('Checking what this page was given…');
   const { request, code } = $('decide').dataset;
@@ -142,45 +185,63 @@ export async function deciding(act, { ready = '', prepare = () => {} } = {}) {
     progress('Nothing was signed.');
   };
   let reviewed;
+
+  // Where the answer is lost the same bytes go again, without a touch, and after that the request itself is asked.
+  async function acted(event) {
+    const at = await client();
+    try {
+      return await act(at, reviewed, event);
+    } catch (error) {
+      if (error.code !== 'unreachable') throw error;
+      let second = UNKNOWN;
+      if (error.again) {
+        progress('The vault did not answer. Sending the same bytes again.');
+        try {
+          return await error.again();
+        } catch (refusal) {
+          if (refusal.code !== 'unreachable') second = refusal;
+        }
+      }
+      if (!undecided()) return undefined;
+      const there = await found(at, reviewed, event).catch(() => null);
+      if (there) return undefined;
+      throw there === null ? UNKNOWN : second;
+    }
+  }
+
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     if (!reviewed) return;
     calm();
     buttons.forEach((b) => { b.disabled = true; });
     progress('Touch your key now.');
+    sending = true;
     try {
-      await act(await client(), reviewed, event);
+      const live = await acted(event);
+      if (live && undecided()) done(live, reviewed, event);
     } catch (error) {
-      if (error.again && !form.dataset.again) {
-        // The answer was lost: the same bytes go again, no touch.
-        form.dataset.again = 'true';
-        progress('The vault did not answer. Sending the same bytes again.');
-        try {
-          signed(await error.again(), reviewed.facts);
-          return;
-        } catch (second) {
-          error = second;
-        }
-      }
+      if (!undecided()) return;
       refuse(error);
       const final = ['bytes_differ', 'expired', 'tampered'].includes(error.code);
-      buttons.forEach((b) => { b.disabled = final; });
+      buttons.forEach((b) => { b.disabled = final || b.dataset.off === 'true'; });
       progress(final ? 'Nothing was signed.' : ready);
+    } finally {
+      sending = false;
     }
   });
   try {
-    const found = await review(await client(), request);
-    compare(found.facts, code);
-    present(found);
-    prepare(found);
-    reviewed = found;
+    const given = await review(await client(), request);
+    compare(given.facts, code);
+    present(given);
+    prepare(given);
+    reviewed = given;
     buttons.forEach((b) => { b.disabled = b.dataset.off === 'true'; });
     progress(ready);
   } catch (error) {
     stopped(error);
     return;
   }
-  watch(request);
+  watch(request, reviewed);
 }
 
 export { and, sentence };

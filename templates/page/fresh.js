@@ -22,6 +22,24 @@ export async function look(url, mark, { fetch: fetcher = (...args) => globalThis
   }
 }
 
+const AWAY = 'Not live: the vault does not answer. It is asked again.';
+const PATIENCE = 3_000;
+
+/** For `follow` of lib/api.js: `say` is told once nothing is learned for a while, and again when something is; `over` when it has ended. */
+export function liveness(say, over = () => say('Not live any more. Reload the page.')) {
+  let timer;
+  return (how) => {
+    if (how === 'trying') {
+      timer ??= setTimeout(say, PATIENCE, AWAY);
+      return;
+    }
+    clearTimeout(timer);
+    timer = undefined;
+    if (how === 'over') over();
+    else say('');
+  };
+}
+
 const AGAIN = /[?&]again$/;
 
 /** The address without the mark of a page that loaded itself again. */
@@ -50,7 +68,7 @@ export function keepFresh(busy, say = () => {}) {
       reload();
       return;
     }
-    say(how === 'away' ? 'Not live: the vault does not answer. It is asked again.' : '');
+    say(how === 'away' ? AWAY : '');
     clearTimeout(timer);
     timer = setTimeout(turn, document.hidden ? HIDDEN : EVERY);
   }

@@ -2,6 +2,7 @@
 // and classes alone.
 
 import { openApi } from '../lib/api.js';
+import { TextError } from '../lib/canonical.js';
 import { openClient } from '../lib/client.js';
 import { sweep } from '../lib/open.js';
 import { Refusal } from '../lib/refusal.js';
@@ -10,8 +11,18 @@ import { tick } from './clock.js';
 export const $ = (id) => document.getElementById(id);
 
 let opened;
-/** The page's client, opened once. */
-export const client = () => (opened ??= openClient());
+/** The page's client, opened once. After a touch the page does not go on asking for one. */
+export const client = () => (opened ??= openClient().then((at) => ({
+  ...at,
+  webauthn: {
+    ...at.webauthn,
+    async get(...what) {
+      const got = await at.webauthn.get(...what);
+      if (/Touch (?:your key|it again)/.test($('progress')?.textContent)) progress('Signed. Sending it…');
+      return got;
+    },
+  },
+})));
 
 /** Puts text into every `[data-fill=name]`. */
 export function fill(name, text, root = document) {
@@ -30,10 +41,13 @@ export function progress(text) {
 
 const FAULT = { what: 'Not done.', why: 'This page met a fault of its own.', next: 'Reload it and try again. If it stays, call a custodian.' };
 
+const UNSEEN = { what: 'The text has a character in it that nobody sees.', next: 'Type it again in place of pasting it.' };
+
 /** Shows a refusal and takes the focus there: what happened, why, what to do next. */
 export function refuse(error, { title } = {}) {
-  if (!(error instanceof Refusal)) console.error(error);
-  const { what, why, next, status, reference } = error instanceof Refusal ? error : FAULT;
+  const said = error instanceof Refusal ? error : error?.cause instanceof TextError ? UNSEEN : FAULT;
+  if (said === FAULT) console.error(error);
+  const { what, why, next, status, reference } = said;
   const box = $('refusal');
   if (!box) return;
   box.querySelector('[data-title]').textContent = (title ?? what).replace(/\.$/, '');
@@ -130,13 +144,27 @@ export function yours(date) {
   return mine === utc.format(date) ? '' : `${mine} yours`;
 }
 
-function localTimes() {
-  for (const at of document.querySelectorAll('time[datetime]:not([data-tick]):not([data-tick-short])')) {
-    const mine = yours(new Date(at.dateTime));
-    if (!mine) continue;
-    if (at.hasAttribute('data-local')) at.append(`, ${mine}`);
-    else at.title = mine;
+const unbroken = (text) => {
+  const span = document.createElement('span');
+  span.className = 'nowrap';
+  span.textContent = text;
+  return span;
+};
+
+/** "03:12 UTC, 04:12 yours"; in a row of a table there is no room, and it is said when pointed at. */
+export function localTime(at) {
+  const mine = yours(new Date(at.dateTime));
+  if (!mine) return;
+  if (at.closest('tr')) {
+    at.title = mine;
+    return;
   }
+  at.replaceChildren(unbroken(at.textContent), ', ', unbroken(mine));
+  at.classList.remove('nowrap');
+}
+
+function localTimes() {
+  for (const at of document.querySelectorAll('time[datetime]:not([data-tick]):not([data-tick-short])')) localTime(at);
 }
 
 function find(event) {

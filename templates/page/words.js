@@ -81,7 +81,7 @@ function rosterRows({ request, roster, named }) {
   return rows;
 }
 
-/** The list of facts to show: `[label, value, note?, mono?]`. */
+/** The list of facts to show: `[label, value, note?, mono?, time?]`, the last where the value is an instant. */
 export function rows(facts, me) {
   const { request, requester, safe, credential, target } = facts;
   const out = [['Who asks', requester.name, requester.known ? 'with a key that this device knows' : `with a key ${admitted(requester)}`]];
@@ -95,7 +95,7 @@ export function rows(facts, me) {
     out.push(['Safe', safe.name, `roster ${safe.epoch}`], ['Credential', request.credential, 'this id is what you sign: its name is the server’s word', true], ['Account', request.account, '', true], ['Where', request.address, request.connector, true], ['Proved by', request.pin, 'the certificate or socket that it must be', true]);
   }
   if (request.ticket !== undefined) out.push(['Ticket', request.ticket]);
-  out.push(['Expires', instant(request.expires)], ['Entry', String(facts.seq)]);
+  out.push(['Expires', instant(request.expires), '', false, request.expires], ['Entry', String(facts.seq)]);
   if (me) out.push(['You', me.name ?? '']);
   out.push(['Ledger', facts.fingerprint, '', true]);
   return out.filter(([, value]) => value !== '');

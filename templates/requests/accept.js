@@ -1,4 +1,5 @@
 import { accept, toAccept } from '../lib/accept.js';
+import { review } from '../lib/decide.js';
 import { deciding, over } from '../page/decide.js';
 import { $, progress } from '../page/page.js';
 
@@ -9,15 +10,29 @@ function prepare(reviewed) {
   if (open.size === 0) over('You have accepted', 'There is nothing left to do for you here.');
 }
 
-deciding(async (client, reviewed, event) => {
-  const keys = toAccept(reviewed);
-  const key = keys.find((k) => k.authenticator === event.submitter.value);
-  if (!key) return;
-  await accept(client, reviewed, key);
-  if (keys.length > 1) {
+const asked = (reviewed, { submitter }) => toAccept(reviewed).find((k) => k.authenticator === submitter.value);
+
+function done(live, reviewed) {
+  if (toAccept(reviewed).length > 1) {
     progress('Accepted. Now your other key.');
     location.reload();
   } else {
     over('You accepted', 'When everybody newly named has accepted, the roster holds. You can close this page.');
   }
+}
+
+async function found(client, reviewed, event) {
+  const now = await review(client, $('decide').dataset.request);
+  if (asked(now, event)) return false;
+  done(undefined, reviewed);
+  return true;
+}
+
+deciding({
+  async act(client, reviewed, event) {
+    const key = asked(reviewed, event);
+    return key && accept(client, reviewed, key);
+  },
+  done,
+  found,
 }, { ready: 'Touch the key that the button names.', prepare });

@@ -1,4 +1,4 @@
 import { approve } from '../lib/decide.js';
 import { deciding, signed } from '../page/decide.js';
 
-deciding(async (client, reviewed) => signed(await approve(client, reviewed), reviewed.facts), { ready: 'With your key and its PIN.' });
+deciding({ act: (client, reviewed) => approve(client, reviewed), done: signed }, { ready: 'With your key and its PIN.' });

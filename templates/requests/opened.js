@@ -5,6 +5,7 @@ import { hex } from '../lib/bytes.js';
 import { checkIn, open, textOf } from '../lib/open.js';
 import { Refusal } from '../lib/refusal.js';
 import { onZero } from '../page/clock.js';
+import { liveness } from '../page/fresh.js';
 import { $, acting, begin, client, refuse, show } from '../page/page.js';
 import { groups, spell } from '../page/secret.js';
 import { and } from '../page/words.js';
@@ -45,6 +46,7 @@ function over() {
   if (ended) return;
   ended = true;
   wipe();
+  $('live').textContent = '';
   for (const id of ['frame', 'give-back', 'lost']) show($(id), false);
   show($('gone'));
   document.title = `Over: ${name} · Vitrine`;
@@ -119,7 +121,7 @@ put().then(() => {
     if (live.state === 'open') return;
     end();
     over();
-  }, { onState: (how) => show($('lost'), how === 'over' && !ended) });
+  }, { onState: liveness((words) => { if (!ended) $('live').textContent = words; }, () => show($('lost'), !ended)) });
 }, (error) => {
   blank('Not shown');
   refuse(error);

@@ -5,7 +5,7 @@ import { holdsKey } from '../lib/open.js';
 import { Refusal } from '../lib/refusal.js';
 import { chip } from '../page/chip.js';
 import { onZero } from '../page/clock.js';
-import { keepFresh } from '../page/fresh.js';
+import { keepFresh, liveness } from '../page/fresh.js';
 import { $, acting, begin, busy, client, progress, refuse } from '../page/page.js';
 import { setRing } from '../page/ring.js';
 import { and, capital, number } from '../page/words.js';
@@ -79,7 +79,7 @@ function onLive(live) {
 
 begin();
 if (page.dataset.live === 'true') {
-  follow(request, onLive, { onState: (how) => { if (how === 'over') ($('status') ?? $('said')).textContent = 'Not live any more. Reload the page.'; } });
+  follow(request, onLive, { onState: liveness((words) => { $('live').textContent = words; }) });
   // The server ends it within moments of zero; the page then shows how.
   onZero(() => setTimeout(() => location.reload(), 1500));
 } else if (state === 'closed') {
@@ -102,12 +102,26 @@ if (open && mine === 'true') {
   open.addEventListener('click', async () => {
     progress('Opening…');
     opening = true;
+    let unknown = false;
     const done = await acting(open, async () => {
-      const at = await client();
-      await at.api.post(path`/requests/${request}/open`);
-      return true;
+      const { api } = await client();
+      try {
+        await api.post(path`/requests/${request}/open`);
+        return true;
+      } catch (refusal) {
+        // It may be open all the same: the request says so, where it can be asked.
+        const now = await api.get(path`/requests/${request}`).catch(() => null);
+        if (now?.state === 'open') return true;
+        if (now && now.state !== state) location.reload();
+        unknown = refusal.code === 'unreachable';
+        throw unknown ? new Refusal('unreachable', { what: 'Not known whether it opened.', why: refusal.why, next: 'Trying again shows it, or opens it: it is one opening either way.' }) : refusal;
+      }
     }, { quiet: 'Nothing was opened.' });
-    if (done) location.assign(`/requests/${request}/opened`);
-    else opening = false;
+    if (done) {
+      location.assign(`/requests/${request}/opened`);
+      return;
+    }
+    if (unknown) progress('');
+    opening = false;
   });
 }

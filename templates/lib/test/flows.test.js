@@ -456,3 +456,27 @@ test('the API refuses to send what must not leave, and turns problems into refus
   await refused(openApi({ fetch: async () => Promise.reject(new TypeError('net')) }).get('/x'), 'unreachable');
   assert.equal(await openApi({ fetch: async () => new Response(null, { status: 204 }) }).get('/x'), null);
 });
+
+test('what was sent and not answered may have been done, and only that', async () => {
+  const said = (fetch, act) => openApi({ fetch })[act]('/x').catch((e) => e);
+  const down = async () => Promise.reject(new TypeError('net'));
+  const cut = async () => new Response('{"sta');
+  const between = async () => new Response('<html>', { status: 504 });
+  for (const lost of [down, cut, between]) {
+    for (const act of ['post', 'delete']) {
+      const { code, what, next } = await said(lost, act);
+      assert.deepEqual({ code, what, next }, { code: 'unreachable', what: 'No answer from the vault. It may have been done.', next: 'Reload this page and look before you do it again.' });
+    }
+    assert.match((await said(lost, 'get')).what, /^Not done\./);
+  }
+  const problem = async () => new Response('{"type":"ledger_busy","title":"Not done."}', { status: 503 });
+  assert.equal((await said(problem, 'post')).code, 'ledger_busy');
+  const before = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
+  Object.defineProperty(globalThis, 'navigator', { value: { onLine: false }, configurable: true });
+  try {
+    assert.match((await said(down, 'post')).what, /^Not done\./);
+  } finally {
+    if (before) Object.defineProperty(globalThis, 'navigator', before);
+    else delete globalThis.navigator;
+  }
+});

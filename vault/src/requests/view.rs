@@ -410,7 +410,7 @@ pub struct Show {
     /// Credential, safe, for, ticket, reason, asked, entry.
     pub facts: Vec<Fact>,
     /// What happened so far, oldest first.
-    pub history: Vec<Moment>,
+    pub history: Vec<(When, Moment)>,
     /// The same on one axis, once it is over or open.
     pub axis: Option<Axis>,
     /// What comes after the closing: the rotation in words a person can read.
@@ -474,47 +474,48 @@ impl Show {
     }
 
     /// What that means for the reader, and what comes next.
-    pub fn lede(&self) -> String {
+    pub fn lede(&self) -> Lede {
         let first = self.sentence.first_name();
+        let since = self.since;
         match (self.state, self.mine) {
             (State::Waiting, true) if self.release => {
-                "Keep this page open. It changes by itself, and you can open it here.".into()
+                Lede::of("Keep this page open. It changes by itself, and you can open it here.")
             }
-            (State::Waiting, _) => format!(
+            (State::Waiting, _) => Lede::of(format!(
                 "{} {} {} {}.",
                 self.sentence.who, self.sentence.wants, self.sentence.what, self.sentence.rest
-            ),
+            )),
             (State::Reached, true) if self.release => {
-                "Be at the console first: it is shown once.".into()
+                Lede::of("Be at the console first: it is shown once.")
             }
             (State::Reached, false) if self.release => {
-                format!("{first} can open it now. Nobody else can.")
+                Lede::of(format!("{first} can open it now. Nobody else can."))
             }
-            (State::Reached, _) => "Everybody who is newly named accepts with each key.".into(),
+            (State::Reached, _) => Lede::of("Everybody who is newly named accepts with each key."),
             (State::Open, true) => {
-                "Show it again in the browser that opened it. It ends by itself.".into()
+                Lede::of("Show it again in the browser that opened it. It ends by itself.")
             }
-            (State::Open, false) => format!(
-                "Opened at {}. It ends by itself, or when {first} checks in.",
-                self.since.minute()
+            (State::Open, false) => Lede::of("Opened at ").at(
+                (since, since.minute()),
+                format!(". It ends by itself, or when {first} checks in."),
             ),
-            (State::Closed, _) => format!("At {}.", self.since.full()),
+            (State::Closed, _) => Lede::of("At ").at((since, since.full()), "."),
             (State::Ended, _) => match self.why.as_deref() {
-                Some("expired") => format!(
-                    "At {}. Nothing was opened. Ask again: everybody signs anew, a signature is for one request.",
-                    self.since.minute()
+                Some("expired") => Lede::of("At ").at(
+                    (since, since.minute()),
+                    ". Nothing was opened. Ask again: everybody signs anew, a signature is for one request.",
                 ),
-                Some("denied") => format!(
-                    "At {}, for everybody. Nothing was opened. {first} can ask again.",
-                    self.since.minute()
+                Some("denied") => Lede::of("At ").at(
+                    (since, since.minute()),
+                    format!(", for everybody. Nothing was opened. {first} can ask again."),
                 ),
                 Some("superseded") => {
-                    "Nothing was opened. Ask again: the new one needs new signatures.".into()
+                    Lede::of("Nothing was opened. Ask again: the new one needs new signatures.")
                 }
-                _ => format!("At {}. Nothing was opened.", self.since.minute()),
+                _ => Lede::of("At ").at((since, since.minute()), ". Nothing was opened."),
             },
-            (State::Refused, _) => self.why.clone().unwrap_or_default(),
-            (State::Done, _) => format!("Since {}.", self.since.full()),
+            (State::Refused, _) => Lede::of(self.why.clone().unwrap_or_default()),
+            (State::Done, _) => Lede::of("Since ").at((since, since.full()), "."),
         }
     }
 
@@ -561,6 +562,28 @@ impl Show {
     /// It can still change by itself: the page listens, and without its script loads itself again.
     pub fn live(&self) -> bool {
         matches!(self.state, State::Waiting | State::Reached | State::Open)
+    }
+}
+
+/// A sentence or two, with a time in them perhaps.
+pub struct Lede {
+    /// All of it, or what stands before the time.
+    pub text: String,
+    /// The time and its words, and what stands after them.
+    pub at: Option<(When, String, String)>,
+}
+
+impl Lede {
+    fn of(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            at: None,
+        }
+    }
+
+    fn at(mut self, (when, words): (When, String), rest: impl Into<String>) -> Self {
+        self.at = Some((when, words, rest.into()));
+        self
     }
 }
 
@@ -695,6 +718,11 @@ impl Words {
             1 => format!("{signed} After you, one more {done}."),
             n => format!("{signed} After you, {} more are needed.", number(n)),
         }
+    }
+
+    /// It has a target: it is changed there afterwards.
+    pub fn rotates(&self) -> bool {
+        self.facts.iter().any(|f| f.word == Some("address"))
     }
 
     /// "Asked 2 min ago".

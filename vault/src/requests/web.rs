@@ -126,7 +126,8 @@ struct Watch {
     reading: bool,
 }
 
-/// Server-sent events: the live view whenever it changes, a comment every 15 seconds otherwise.
+/// Server-sent events: the live view whenever it changes, otherwise a `ping` every 10 seconds: a page that hears none for long
+/// says that it is not live.
 async fn events(
     app: web::Data<App>,
     req: HttpRequest,
@@ -168,10 +169,10 @@ async fn events(
                     let _ =
                         tokio::time::timeout(Duration::from_millis(1500), grown.changed()).await;
                     quiet += 1;
-                    if quiet >= 10 {
+                    if quiet >= 7 {
                         quiet = 0;
                         return Some((
-                            Ok(web::Bytes::from_static(b": still here\n\n")),
+                            Ok(web::Bytes::from_static(b"event: ping\ndata: {}\n\n")),
                             (app, grown, last, quiet),
                         ));
                     }

@@ -327,13 +327,15 @@ fn word(line: &Line, filed: &Filed, asked: &Asked) -> String {
     }
 }
 
-fn moment(line: &Line, filed: &Filed, asked: &Asked) -> Moment {
-    Moment {
+fn moment(line: &Line, filed: &Filed, asked: &Asked) -> (When, Moment) {
+    let at = When(line.time);
+    let moment = Moment {
         phase: Phase::Did,
         text: word(line, filed, asked),
-        note: When(line.time).full(),
+        note: at.full(),
         entry: Some(line.seq),
-    }
+    };
+    (at, moment)
 }
 
 /// The life of a release on one axis, once it was opened.
