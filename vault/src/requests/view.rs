@@ -303,7 +303,9 @@ pub struct Chosen {
     pub rotates: bool,
     /// Filled when it cannot be asked for now: what, why, what to do.
     pub barred: Option<Notice>,
-    /// While a rotation is unproved both versions can be asked for: which to choose. Otherwise empty.
+    /// A rotation is not proved: more than one may be in force.
+    pub unproved: bool,
+    /// Where several can be asked for: which to choose. Otherwise empty.
     pub versions: Vec<Choice>,
 }
 
