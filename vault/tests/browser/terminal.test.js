@@ -41,7 +41,7 @@ after(async () => {
 /** The program at a terminal: what it says, and how it ends. */
 function terminal(args, { input, env = {} } = {}) {
   const child = spawn(program, args, {
-    env: { ...process.env, VITRINE_URL: vitrine.origin, XDG_RUNTIME_DIR: folder, ...env }, stdio: ['pipe', 'pipe', 'pipe'], detached: true,
+    env: { ...process.env, VITRINE_URL: vitrine.origin, XDG_RUNTIME_DIR: folder, XDG_STATE_HOME: folder, ...env }, stdio: ['pipe', 'pipe', 'pipe'], detached: true,
   });
   const said = { out: '', err: '' };
   child.stdout.on('data', (part) => { said.out += part; });
