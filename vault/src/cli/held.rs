@@ -100,7 +100,7 @@ impl Seen {
             (Some("waiting"), _) => {
                 time("expires").map(|at| at.saturating_add(within.unwrap_or(0)))
             }
-            (_, until) => time("expires").max(until),
+            (_, until) => until.or(time("expires")),
         };
         Seen {
             expires,
@@ -447,8 +447,8 @@ mod tests {
             (view("waiting", json!({})), 999, 1000),
             (
                 view("reached", json!({ "open_until": 50 * SECOND })),
-                99,
-                100,
+                49,
+                50,
             ),
             (
                 view("reached", json!({ "open_until": 700 * SECOND })),

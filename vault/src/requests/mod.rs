@@ -40,6 +40,11 @@ pub fn code(request: RequestId) -> String {
     text
 }
 
+/// Enough have signed a release, and nobody opened it in time: once that is reached its own limit alone decides.
+pub fn too_late(filed: &store::Filed, now: i64) -> bool {
+    filed.state == State::Reached && filed.open_until.is_some_and(|until| until <= now)
+}
+
 /// Where a request stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {

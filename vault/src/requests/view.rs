@@ -107,6 +107,8 @@ pub enum Stage {
     Asked,
     /// All signatures are there: the requester opens it.
     Ready,
+    /// It was not opened in time.
+    Late,
     /// Open: ends by itself.
     Open,
 }
@@ -121,8 +123,10 @@ pub struct Mine {
     pub name: String,
     /// How far it is.
     pub stage: Stage,
-    /// To sign, to open, or until it ends.
-    pub clock: Clock,
+    /// To sign, to open, or until it ends; none when it is too late to open it.
+    pub clock: Option<Clock>,
+    /// Where a release is asked for again.
+    pub again: String,
 }
 
 /// A row of "open or closing".
@@ -397,6 +401,8 @@ pub struct Show {
     pub state: State,
     /// `withdrawn`, `expired`, `denied`, `superseded`, `restored`, `checked_in`, or the reason of a refusal.
     pub why: Option<String>,
+    /// Enough have signed, and it was not opened before this: where it is asked for again.
+    pub late: Option<(When, String)>,
     /// When it expired, was withdrawn, opened or closed: whatever made `state`.
     pub since: When,
     /// Signatures.
@@ -427,7 +433,12 @@ impl Show {
     /// Another one when it moves on.
     pub fn mark(&self) -> String {
         let after = self.after.iter().map(|n| format!("{} {}", n.title, n.text));
-        let state = format!("{} {}", self.state.word(), self.history.len());
+        let state = format!(
+            "{} {} {}",
+            self.state.word(),
+            self.late.is_some(),
+            self.history.len()
+        );
         mark(after.chain([state]))
     }
 
@@ -459,6 +470,7 @@ impl Show {
                 1 => "Waiting for one more signature".into(),
                 n => format!("Waiting for {} more signatures", number(n)),
             },
+            State::Reached if self.late.is_some() => "Too late to open".into(),
             State::Reached if self.release => {
                 format!("{} of {} signed", capital(&number(have)), number(need))
             }
@@ -478,6 +490,20 @@ impl Show {
     /// What that means for the reader, and what comes next.
     pub fn lede(&self) -> String {
         let first = self.sentence.first_name();
+        if let Some((until, _)) = &self.late {
+            let Ring { have, need } = self.ring;
+            return format!(
+                "{} of {} signed, and nobody opened it before {}. {}: everybody signs anew, a signature is for one request.",
+                capital(&number(have)),
+                number(need),
+                until.second(),
+                if self.mine {
+                    "Ask again".into()
+                } else {
+                    format!("{first} can ask again")
+                }
+            );
+        }
         match (self.state, self.mine) {
             (State::Waiting, true) if self.release => {
                 "Keep this page open. It changes by itself, and you can open it here.".into()

@@ -509,6 +509,35 @@ async fn a_terminal_opens_nothing_but_what_it_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_opened_in_time_is_asked_for_again() {
+    let mut desk = Desk::set().await;
+    let mut at = Running::start(desk.asking("break", &["--yes"]), Stdio::null());
+    let in_a_second = |asking: &mut Asking| {
+        if let Purpose::Release(release) = &mut asking.purpose {
+            release.open_within_s = 1;
+        }
+    };
+    let filed = desk.file_bent(&at, in_a_second).await;
+    at.says("0 of 2 have signed").await;
+    at.child.kill().unwrap();
+    drop(at);
+    desk.sign(filed.request, &[0, 2]).await;
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    let engineer = desk.house.engineer.by();
+    let path = format!("/requests/{}/open", filed.request);
+    let refused = desk.house.client.post(&path, engineer, &json!({})).await;
+    let refused = refused.err().unwrap().to_string();
+    assert!(refused.contains("Too late to open."), "{refused}");
+    let again = desk.command(&["break", "--resume", &filed.code, "--yes"]);
+    let (code, out, err) = Running::start(again, Stdio::null()).ended().await;
+    assert_eq!((code, out.as_str()), (1, ""), "{err}");
+    for words in ["Too late to open.", "nobody opened it before", "Ask again"] {
+        assert!(err.contains(words), "{words} is not in {err}");
+    }
+    assert_eq!(desk.kept(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn p5_a_terminal_remembers_the_ledger() {
     let mut desk = Desk::set().await;
     let known = || {
