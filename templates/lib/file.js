@@ -45,17 +45,22 @@ export function headerOf(version, { credential, ledger }) {
 /** The versions that can be asked for, newest first: those current or last proved, and candidates while a rotation is unproved. */
 export const askable = (credential) => credential.versions.filter((v) => v.state !== 'superseded').sort((a, b) => b.version - a.version);
 
+/** The one that is asked for unless somebody says which: the one that worked last. */
+export function usual(credential) {
+  const versions = askable(credential);
+  return versions.find((v) => v.state === 'current') ?? versions.find((v) => v.state === 'proved_last') ?? versions[0];
+}
+
 /**
  * Files a break-glass request.
  * @param {object} client
  * @param {{credential: object, version?: number, reason: string, ticket?: string, durationS?: number, openWithinS?: number, terminal?: object}} ask
- *   `credential` as GET /credentials gives it; `version` else the current one; `terminal` from terminal.js: the key is then the terminal's
+ *   `credential` as GET /credentials gives it; `version` else the usual one; `terminal` from terminal.js: the key is then the terminal's
  * @returns {Promise<{request: string, code: string, seq: number, leaf: string}>}
  */
 export async function fileRelease(client, { credential, version, reason, ticket, durationS, openWithinS, terminal }, how) {
   const { api, deliveries } = client;
-  const versions = askable(credential);
-  const row = version === undefined ? (versions.find((v) => v.state === 'current') ?? versions.find((v) => v.state === 'proved_last') ?? versions[0]) : versions.find((v) => v.version === version);
+  const row = version === undefined ? usual(credential) : askable(credential).find((v) => v.version === version);
   if (!row) throw new Refusal('no_version', { what: 'Not asked.', why: 'This credential has no version to open.', next: 'Ask a custodian to rotate it first.' });
   const [me, vault, safe] = await Promise.all([you(api), catchUp(client), api.get(`/safes/${encodeURIComponent(credential.safe)}`)]);
   const header = headerOf(row, { credential: credential.credential, ledger: vault.ledger });

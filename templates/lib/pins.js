@@ -70,10 +70,3 @@ export async function openPins(store) {
   }
   return pins;
 }
-
-/**
- * "My signatures": each receipt with whether the ledger has it. `entries` are verified entries (ledger.js) of the requests asked about.
- * @returns {{receipt: object, entry: object | null}[]}
- */
-export const compareReceipts = (receipts, entries) =>
-  receipts.map((receipt) => ({ receipt, entry: entries.find((e) => e.data?.statement === receipt.statement) ?? null }));

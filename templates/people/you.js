@@ -1,13 +1,11 @@
-import { path } from '../lib/api.js';
 import { lacking, sealOlder } from '../lib/enrol.js';
-import { provedEntry } from '../lib/ledger.js';
-import { compareReceipts } from '../lib/pins.js';
+import { compareReceipts } from '../lib/receipts.js';
 import { keyActs } from '../page/keys.js';
 import { $, acting, begin, client, progress, show } from '../page/page.js';
 import { ownShareKey, proveShare } from '../page/prove.js';
 import { instant } from '../page/words.js';
 
-const SAY = { approval: 'Decided on a request', acceptance: 'Accepted a roster', request: 'Asked', invite: 'Invited somebody', roles: 'Set roles', import: 'Imported a value', revoke: 'Revoked a key', suspend: 'Suspended a key', unsuspend: 'Restored a key', clock: 'Accepted the clock' };
+const SAY = { approval: 'Decided on a request', acceptance: 'Accepted a roster', request: 'Asked', invite: 'Invited somebody', roles: 'Set roles', import: 'Imported a value', revoke: 'Revoked a key', suspend: 'Suspended a key', unsuspend: 'Restored a key', setting: 'Changed a setting', clock: 'Accepted the clock' };
 
 function row(of, text) {
   const li = $(of).content.firstElementChild.cloneNode(true);
@@ -15,25 +13,18 @@ function row(of, text) {
   return li;
 }
 
-// The entries of every request that a receipt names, each proved under a checkpoint that extends what this device has seen.
-async function entriesOf(at, receipts) {
-  const out = [];
-  for (const request of new Set(receipts.map((r) => r.request).filter(Boolean))) {
-    const { roles } = await at.api.get(path`/requests/${request}/evidence?from=0`);
-    for (const seq of [roles.request, ...(roles.decisions ?? [])]) out.push((await provedEntry(at, seq)).entry);
-  }
-  return out;
-}
+const many = (n, one, more) => (n === 1 ? `One ${one}` : `${n} ${more}`);
 
-async function compare(at, receipts) {
-  const named = receipts.filter((r) => r.request);
-  const compared = compareReceipts(named, await entriesOf(at, named));
+async function compare(at) {
+  const { compared, left } = await compareReceipts(at, $('you').dataset.user);
   $('receipts').replaceChildren(...compared.map(({ receipt, entry }) => row(entry ? 'check-row' : 'miss-row',
-    `${SAY[receipt.kind] ?? receipt.kind}, ${instant(receipt.time)}: ${entry ? `entry ${entry.seq}` : 'not in the ledger'}`)));
+    `${SAY[receipt.kind]}, ${instant(receipt.time)}: ${entry ? `entry ${entry.seq}` : 'not in the ledger'}`)));
   const missing = compared.filter((c) => !c.entry).length;
-  $('compared').textContent = missing === 0
-    ? 'The ledger has every one of them.'
-    : `${missing} not in the ledger. A touch that was refused leaves none; if one went through, call a custodian.`;
+  const found = missing === 0
+    ? `${many(compared.length, 'was', 'were')} compared: the ledger has every one of them.`
+    : `${many(compared.length, 'was', 'were')} compared, ${missing} not in the ledger. A touch that was refused leaves none; if one went through, call a custodian.`;
+  const rest = left === 0 ? '' : ` ${many(left, 'is', 'are')} of another ledger, and not compared.`;
+  $('compared').textContent = (compared.length === 0 ? '' : found) + rest;
 }
 
 begin();
@@ -106,6 +97,6 @@ client().then(async (at) => {
   button.disabled = false;
   button.addEventListener('click', () => {
     $('compared').textContent = 'Comparing…';
-    acting(button, () => compare(at, receipts), { quiet: '' });
+    acting(button, () => compare(at), { quiet: '' });
   });
 }).catch((error) => console.error(error));

@@ -1,7 +1,7 @@
 // Files what a terminal asks for. Everything is in the fragment; the private key stays in the terminal.
 
 import { requestCode } from '../lib/bytes.js';
-import { askable, fileRelease } from '../lib/file.js';
+import { askable, fileRelease, usual } from '../lib/file.js';
 import { Refusal } from '../lib/refusal.js';
 import { filingLink, meant } from '../lib/terminal.js';
 import { $, begin, client, fill, progress, refuse, show, submits } from '../page/page.js';
@@ -34,6 +34,31 @@ function choice(list, typed) {
   });
 }
 
+// What is shown is what is signed: the version is settled here, once, and asked for by its number.
+function whichVersion(credential) {
+  const versions = askable(credential);
+  let version = usual(credential);
+  const say = () => fill('version', `version ${version.version}${versions.length > 1 ? `: ${version.words}` : ''}`);
+  say();
+  if (versions.length > 1) {
+    const stock = $('which-row').content.firstElementChild;
+    for (const v of versions) {
+      const row = stock.cloneNode(true);
+      const input = row.querySelector('input');
+      input.value = String(v.version);
+      input.checked = v === version;
+      input.addEventListener('change', () => {
+        version = v;
+        say();
+      });
+      row.append(`Version ${v.version}: ${v.words}`);
+      $('which-list').append(row);
+    }
+    show($('which'));
+  }
+  return () => version.version;
+}
+
 async function read() {
   const link = await filingLink(location.hash);
   const found = await meant(await client(), link.credential);
@@ -44,9 +69,8 @@ async function read() {
     throw new Refusal('nothing_sealed', { what: 'Nothing was asked.', why: `Nothing is sealed yet in ${and(found.map((c) => c.name))}.`, next: 'A custodian generates or imports it, or binds it to its target. Then give the terminal’s command again.' });
   }
   const credential = found.length === 1 ? found[0] : await choice(found, link.credential);
-  const [version] = askable(credential);
   fill('name', credential.name);
-  fill('version', version ? `version ${version.version}` : '');
+  const version = whichVersion(credential);
   fill('safe', credential.safe_name);
   fill('for', duration(link.durationS ?? 900));
   fill('ticket', link.ticket || 'none');
@@ -57,18 +81,19 @@ async function read() {
   document.title = `Ask for ${credential.name} · Vitrine`;
   for (const id of ['lede', 'compare', 'facts', 'ask']) show($(id));
   show(document.querySelector('.quote'), Boolean(link.reason));
-  return { link, credential };
+  return { link, credential, version };
 }
 
 begin();
 // Another link pasted into the same page is another page.
 addEventListener('hashchange', () => { if (/[&=]/.test(location.hash)) location.reload(); });
-read().then(({ link, credential }) => {
+read().then(({ link, credential, version }) => {
   submits($('ask'), async () => {
     progress('Touch your key now.');
-    await fileRelease(await client(), { credential, reason: link.reason, ticket: link.ticket || undefined, durationS: link.durationS, terminal: link });
+    await fileRelease(await client(), { credential, version: version(), reason: link.reason, ticket: link.ticket || undefined, durationS: link.durationS, terminal: link });
     show($('ask'), false);
     show($('compare'), false);
+    show($('which'), false);
     $('headline').textContent = 'Asked. The terminal goes on from here';
     $('lede').textContent = 'It shows who signs, and opens it there. You can close this page.';
     show(document.querySelector('.quote'), false);

@@ -7,7 +7,7 @@ import { b64u, fromB64u, newId } from '../bytes.js';
 import { openClient } from '../client.js';
 import { approve, deny, review } from '../decide.js';
 import { addKey, invitation, join, lacking, sealOlder } from '../enrol.js';
-import { commitReason, fileRelease, fileRoster, fileTarget } from '../file.js';
+import { askable, commitReason, fileRelease, fileRoster, fileTarget, usual } from '../file.js';
 import { login } from '../login.js';
 import { checkIn, holdsKey, open, sweep, textOf } from '../open.js';
 import { hpkeSeal, resealShare } from '../share.js';
@@ -248,6 +248,16 @@ test('filing: the delivery key is kept before the request leaves, and wiped when
   for (const bad of ['SSO is \u202enwod', 'a\u2067b', 'x\u0007', 'a\ufeffb', 'half \ud800']) await refused(fileRelease(keyless, { ...ask(s), reason: bad }), 'reason_text');
   assert.equal((await commitReason(' Down.\r\n\tSince noon, cafe\u0301. ')).reason, 'Down.\n\tSince noon, caf\u00e9.');
   await refused(fileRelease(mara, { ...ask(s), version: 3 }), 'no_version');
+});
+
+test('the version that worked last is asked for unless somebody says which', () => {
+  const of = (...states) => ({ versions: states.map((state, i) => ({ version: i + 1, state })) });
+  const unproved = of('superseded', 'current', 'candidate', 'candidate');
+  assert.deepEqual(askable(unproved).map((v) => v.version), [4, 3, 2]);
+  assert.equal(usual(unproved).version, 2);
+  assert.equal(usual(of('proved_last', 'proved_last', 'current')).version, 3);
+  assert.equal(usual(of('candidate')).version, 1);
+  assert.equal(usual(of('superseded')), undefined);
 });
 
 test('filing for a terminal: its key, its request id, its poll hash; no key is kept here', async () => {

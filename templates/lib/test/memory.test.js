@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { IDBFactory } from 'fake-indexeddb';
 import { deliveriesOver } from '../delivery.js';
-import { compareReceipts, pinsOver } from '../pins.js';
+import { pinsOver } from '../pins.js';
+import { compareReceipts } from '../receipts.js';
 import { memoryStore, openStore } from '../store.js';
 
 const A = 'a'.repeat(64);
@@ -38,7 +39,6 @@ for (const [name, make] of Object.entries(stores)) {
     await pins.receipt({ challenge: 'c1', statement: 's1', time: 1 });
     const receipts = await pins.receipts();
     assert.deepEqual(receipts.map((r) => r.challenge), ['c1', 'c2']);
-    assert.deepEqual(compareReceipts(receipts, [{ data: { statement: 's2' }, seq: 4 }]).map((r) => r.entry?.seq ?? null), [null, 4]);
     await pins.replace('b'.repeat(64));
     assert.equal(await pins.size(), 0);
   });
@@ -80,4 +80,47 @@ test('a change that throws leaves the store as it was', async () => {
 test('a database that cannot be opened: memory', async () => {
   const store = await openStore({ open: () => { throw new DOMException('private window', 'SecurityError'); } });
   assert.equal(store.kept, false);
+});
+
+test('receipts of every kind are compared, and only what was compared is counted', async () => {
+  const pins = pinsOver(memoryStore());
+  await pins.meet(A);
+  const say = (members) => JSON.stringify(members);
+  const receipts = [
+    { kind: 'request', statement: say({ request: 'r1' }) },
+    { kind: 'approval', statement: say({ decision: 'approve', subject: { request: 'r2' } }) },
+    { kind: 'invite', statement: say({ user: 'u1' }) },
+    { kind: 'suspend', statement: say({ authenticator: 'k1', user: 'u1' }) },
+    { kind: 'import', statement: say({ credential: 'c1' }) },
+    { kind: 'clock', statement: say({ why: 'It is right.' }) },
+    { kind: 'roles', statement: say({ roles: [], user: 'u2' }) },
+    { kind: 'no such kind', statement: say({ user: 'u1' }) },
+    { kind: 'request', statement: say({ request: 'r1', why: 'older' }), ledger: 'b'.repeat(64) },
+  ];
+  for (const [time, receipt] of receipts.entries()) await pins.receipt({ ledger: A, ...receipt, time, challenge: `c${time}` });
+  // Of a ledger that has all but the roles: what it shows for them was signed by somebody else.
+  const ledger = new Map([
+    ['r1', [[1, 'request.filed', 'me', receipts[0]]]],
+    ['r2', [[2, 'request.approved', 'me', receipts[1]], [3, 'request.approved', 'other', {}]]],
+    ['u1', [[4, 'person.invited', 'me', receipts[2]], [5, 'authenticator.suspended', 'me', receipts[3]]]],
+    ['c1', [[6, 'version.sealed', 'system', receipts[4]]]],
+    ['clock.accepted', Array.from({ length: 201 }, (_, i) => [500 - i, 'clock.accepted', 'me', i === 200 ? receipts[5] : {}])],
+    ['u2', [[7, 'person.roles', 'other', receipts[6]]]],
+  ]);
+  const api = {
+    get: async (url) => {
+      const { searchParams } = new URL(url, 'http://localhost');
+      const lines = ledger.get(searchParams.get('q')).filter(([seq]) => seq < Number(searchParams.get('before') ?? 1000));
+      return { entries: lines.slice(0, 200).map(([seq, event, actor]) => ({ seq, event, actor })) };
+    },
+  };
+  const prove = async (seq) => {
+    const [, event, , { statement }] = [...ledger.values()].flat().find(([at]) => at === seq);
+    return { entry: { seq, event, data: event === 'version.sealed' ? { import: { statement } } : { statement } } };
+  };
+  const { compared, left } = await compareReceipts({ api, pins }, 'me', prove);
+  assert.deepEqual(compared.map((c) => [c.receipt.kind, c.entry?.seq]), [
+    ['request', 1], ['approval', 2], ['invite', 4], ['suspend', 5], ['import', 6], ['clock', 300], ['roles', undefined],
+  ]);
+  assert.equal(left, 2);
 });

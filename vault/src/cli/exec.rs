@@ -93,12 +93,12 @@ pub(super) async fn exec(remote: &Remote, running: Running<'_>) -> Result<ExitCo
     must_be_there(program)?;
     telling.must_be_possible()?;
     say_why(&mut asking)?;
-    let origin = remote.origin().await?;
-    let held = Held::new(remote)?;
+    let (origin, known) = remote.met().await?;
+    let held = Held::new(remote, &asking)?;
     show_link(&origin, &held, &asking)?;
-    let live = live::wait(remote, &held).await?;
+    live::wait(remote, &held).await?;
     let signals = Signals::taken()?; // from here on something is open, and is checked in
-    let opened = match held.open(remote, &live).await {
+    let opened = match held.open(remote, &known).await {
         Ok(opened) => opened,
         Err(e) => {
             let _ = held.check_in(remote).await; // where it was opened, and what came does not fit

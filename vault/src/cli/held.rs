@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::filing::Asked;
 use super::refusal::Result;
 use super::remote::{Auth, Remote};
 use crate::b64;
@@ -53,6 +54,7 @@ pub(super) struct Held {
     pub(super) request: RequestId,
     pub(super) poll: Token,
     pub(super) key: DeliveryKey,
+    pub(super) asked: Asked,
     url: String,
     file: Option<PathBuf>,
     seen: Cell<Seen>,
@@ -68,6 +70,8 @@ struct Kept {
     request: String,
     poll: Zeroizing<String>,
     key: Zeroizing<String>,
+    /// What was asked.
+    asked: Asked,
     /// What was seen of the request last.
     seen: Seen,
 }
@@ -96,7 +100,7 @@ impl Seen {
             (Some("waiting"), _) => {
                 time("expires").map(|at| at.saturating_add(within.unwrap_or(0)))
             }
-            (_, until) => time("expires").max(until),
+            (_, until) => until.or(time("expires")),
         };
         Seen {
             expires,
@@ -112,12 +116,13 @@ impl Seen {
 
 impl Held {
     /// Draws id, poll secret and delivery key, and keeps them.
-    pub(super) fn new(remote: &Remote) -> Result<Held> {
+    pub(super) fn new(remote: &Remote, asking: &Asking) -> Result<Held> {
         let request = RequestId::from_uuid_bytes(*uuid::Uuid::now_v7().as_bytes());
         let mut held = Held {
             request,
             poll: Token::draw()?,
             key: DeliveryKey::generate().map_err(Error::internal)?,
+            asked: Asked::of(asking),
             url: remote.url().to_owned(),
             file: None,
             seen: Cell::default(),
@@ -151,6 +156,7 @@ impl Held {
             request: self.request.to_string(),
             poll: self.poll.expose(),
             key: Zeroizing::new(b64::encode(self.key.expose())),
+            asked: self.asked.clone(),
             seen: self.seen.get(),
         };
         let text = Zeroizing::new(serde_json::to_vec(&kept)?);
@@ -187,6 +193,7 @@ impl Held {
             request: kept.request.parse().ok()?,
             poll: Token::from_text(&kept.poll)?,
             key: DeliveryKey::copy_of(&key)?,
+            asked: kept.asked,
             url: kept.url,
             file: Some(path),
             seen: Cell::new(kept.seen),
@@ -440,8 +447,8 @@ mod tests {
             (view("waiting", json!({})), 999, 1000),
             (
                 view("reached", json!({ "open_until": 50 * SECOND })),
-                99,
-                100,
+                49,
+                50,
             ),
             (
                 view("reached", json!({ "open_until": 700 * SECOND })),

@@ -24,6 +24,9 @@ pub(super) async fn wait(remote: &Remote, held: &Held) -> Result<Value> {
                 held.see(&live);
                 screen.show(&live, now());
                 match live.get("state").and_then(Value::as_str) {
+                    Some("reached") if live.get("late") == Some(&Value::Bool(true)) => {
+                        return Err(late(held, &live).into());
+                    }
                     Some("reached" | "open") => return Ok(live),
                     Some("waiting") => {}
                     _ => return Err(over(held, &live).into()),
@@ -34,6 +37,21 @@ pub(super) async fn wait(remote: &Remote, held: &Held) -> Result<Value> {
         }
         tokio::time::sleep(Duration::from_millis(700)).await;
     }
+}
+
+/// Its own limit decides, however long it could have been signed.
+fn late(held: &Held, live: &Value) -> Error {
+    held.forget();
+    let until = live.get("open_until").and_then(Value::as_i64);
+    Error::conflict(
+        "Too late to open.",
+        format!(
+            "Enough signed {}, and nobody opened it before {}.",
+            held.code(),
+            utc(until.unwrap_or_default())
+        ),
+        "Its key is wiped here. Ask again: everybody signs anew.",
+    )
 }
 
 fn over(held: &Held, live: &Value) -> Error {
@@ -100,7 +118,7 @@ fn left(live: &Value, now: i64) -> String {
     let time = |name: &str| live.get(name).and_then(Value::as_i64);
     let (until, what) = match live.get("state").and_then(Value::as_str) {
         Some("open") => (time("ends"), "open for"),
-        Some("reached") => (time("open_until").max(time("expires")), "to open within"),
+        Some("reached") => (time("open_until"), "to open within"),
         _ => (time("expires"), "to sign within"),
     };
     let seconds = until.unwrap_or(now).saturating_sub(now).max(0) / SECOND;
@@ -241,6 +259,7 @@ impl Screen {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use serde_json::json;
 
@@ -271,6 +290,15 @@ mod tests {
              \u{20} [-] Tomasz Wren          cannot sign\n\
              \u{20} 1 of 2, to sign within 12 min 40 s   Ctrl-C stops watching; vitrine break --resume 7KQ4-M2XD"
         );
+    }
+
+    #[test]
+    fn once_enough_have_signed_the_limit_is_that_of_the_opening() {
+        let mut live = live();
+        let members = live.as_object_mut().unwrap();
+        members.insert("state".into(), "reached".into());
+        members.insert("open_until".into(), json!(840 * SECOND));
+        assert_eq!(left(&live, 240 * SECOND), "to open within 10 min");
     }
 
     #[test]

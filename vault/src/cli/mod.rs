@@ -5,7 +5,9 @@ mod clipboard;
 mod doctor;
 mod drill;
 mod exec;
+mod filing;
 mod held;
+mod known;
 mod live;
 mod opening;
 mod refusal;
@@ -167,6 +169,9 @@ struct At {
     /// Where Vitrine is.
     #[arg(long, env = "VITRINE_URL", default_value = "http://localhost:7443")]
     url: String,
+    /// The founding fingerprint of its ledger, from the founding card; else the one that this terminal met first.
+    #[arg(long, env = "VITRINE_LEDGER", value_name = "FINGERPRINT", value_parser = fingerprint)]
+    ledger: Option<quorum::Hash>,
 }
 
 impl At {
@@ -176,7 +181,7 @@ impl At {
         runtime: &tokio::runtime::Runtime,
         verb: impl AsyncFnOnce(&remote::Remote) -> Result<ExitCode>,
     ) -> Result<ExitCode> {
-        let remote = remote::Remote::new(&self.url)?;
+        let remote = remote::Remote::new(&self.url, self.ledger)?;
         runtime.block_on(async {
             let done = verb(&remote).await;
             if done.as_ref().err().is_none_or(Refusal::was_told) {
@@ -219,6 +224,12 @@ enum Audit {
         #[arg(long)]
         seen: Vec<PathBuf>,
     },
+}
+
+fn fingerprint(text: &str) -> std::result::Result<quorum::Hash, String> {
+    let digits = text.replace([' ', ':'], "");
+    let read = digits.parse();
+    read.map_err(|_| "a fingerprint is 64 hex digits".into())
 }
 
 fn seconds(text: &str) -> std::result::Result<u64, String> {

@@ -2,12 +2,14 @@
 
 use quorum::Hash;
 use quorum::entry::Event;
-use quorum::evidence::{Proved, Trust};
+use quorum::ids::UserId;
 use quorum::secret::{self, Envelope, OpenError, Plaintext};
-use quorum::statement::{self, Decision, Kind, Purpose, ReleasePurpose, Statement};
+use quorum::statement::{self, Decision, Kind, Statement};
 use serde_json::{Value, json};
 
+use super::filing::{Filing, hashes, proved};
 use super::held::Held;
+use super::known::Known;
 use super::refusal::{Result, plain};
 use super::remote::{Auth, Remote};
 use crate::b64;
@@ -23,31 +25,15 @@ pub(super) struct Opened {
 }
 
 impl Held {
-    /// Opens, checks everything that came against what was asked, and puts the secret together here.
-    pub(super) async fn open(&self, remote: &Remote, live: &Value) -> Result<Opened> {
-        let asked = live
-            .get("statement")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .as_bytes()
-            .to_vec();
-        let statement = Statement::parse(&asked).map_err(wrong)?;
-        let release = match statement.kind {
-            Kind::Request(r) if r.request == self.request => match r.purpose {
-                Purpose::Release(release) => release,
-                _ => return Err(wrong("the request is for something else").into()),
-            },
-            _ => return Err(wrong("the request is another one").into()),
-        };
-        if release.delivery_key != self.key.public().map_err(Error::internal)? {
-            return Err(wrong("the request names another terminal's key").into());
-        }
+    /// Checks what was filed against what was asked, opens, checks everything that came, and puts the secret together here.
+    pub(super) async fn open(&self, remote: &Remote, known: &Known) -> Result<Opened> {
+        let filing = self.filing(remote, known).await?;
         let got = remote
             .call(
                 reqwest::Method::POST,
                 &self.path("/open"),
                 &Auth::Poll(&self.poll),
-                Some(json!({})),
+                Some(json!({ "from": known.size() })),
             )
             .await?;
         let text = |p: &str| {
@@ -57,23 +43,26 @@ impl Held {
                 .to_owned()
         };
         let envelope = Envelope::parse(text("envelope").as_bytes()).map_err(wrong)?;
-        if envelope.hash() != release.envelope {
-            return Err(wrong("the envelope is not the one that was approved").into());
+        if let Some(what) = filing.fault_of(&envelope) {
+            return Err(wrong(format!("the sealed secret says another {what}")).into());
         }
-        let leaf = self.opened(&got, statement.ledger, &release)?;
+        let leaf = self.opened(&got, known, &filing)?;
         let h = b64::decode(&text("h")).ok_or_else(|| wrong("h is missing"))?;
         let h = secret::open_delivered_h(&h, &self.key, &leaf, &envelope).map_err(wrong)?;
-        let mut shares = Vec::new();
-        for sent in got
-            .get("shares")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
-            if let Some(share) = self.share(sent, &asked, &envelope) {
-                shares.push(share);
+        let mut shares: Vec<(UserId, secret::Share)> = Vec::new();
+        let sent = got.get("shares").and_then(Value::as_array);
+        for sent in sent.into_iter().flatten() {
+            match self.share(sent, &filing, &envelope) {
+                Some((by, share)) if shares.iter().all(|(b, s)| *b != by && s.x() != share.x()) => {
+                    shares.push((by, share));
+                }
+                _ => eprintln!(
+                    "The share of {} is not good. It is left out; tell a custodian.",
+                    plain(sent.get("name").and_then(Value::as_str).unwrap_or_default())
+                ),
             }
         }
+        let shares: Vec<secret::Share> = shares.into_iter().map(|(_, share)| share).collect();
         let plaintext = secret::combine(&envelope, &shares, &h).map_err(|e| match e {
             OpenError::WrongShare { x } => wrong(format!(
                 "the share of place {x} is not the one that was sealed"
@@ -90,29 +79,28 @@ impl Held {
         })
     }
 
-    /// The opening is in the ledger that the request was signed for, under a signed checkpoint, and opens what was asked
-    /// for; gives its leaf.
-    fn opened(&self, got: &Value, ledger: Hash, release: &ReleasePurpose) -> Result<Hash> {
-        let proved = |at: &Value| {
-            let hashes = at.get("proof")?.as_array()?.iter();
-            Some(Proved {
-                seq: at.get("seq")?.as_u64()?,
-                entry: at.get("entry")?.as_str()?.as_bytes().to_vec(),
-                proof: hashes
-                    .map(|h| h.as_str()?.parse().ok())
-                    .collect::<Option<_>>()?,
-            })
-        };
+    /// The opening is in the known ledger, under a checkpoint that goes on from what was seen, and opens what was filed; gives
+    /// its leaf.
+    fn opened(&self, got: &Value, known: &Known, filing: &Filing) -> Result<Hash> {
         let (entry, founding) = proved(got)
             .zip(got.get("founding").and_then(proved))
             .ok_or_else(|| wrong("the opening came without its proof"))?;
         let note = got.get("checkpoint").and_then(Value::as_str);
-        let trust =
-            Trust::check(note.unwrap_or_default(), &founding, ledger, None, &[]).map_err(wrong)?;
+        let consistency = got.get("consistency").and_then(hashes);
+        let trust = known.trust(
+            note.unwrap_or_default(),
+            &founding,
+            &consistency.unwrap_or_default(),
+        )?;
         let entry = trust.entry(&entry).map_err(wrong)?;
+        let (request, release) = (&filing.request, &filing.release);
         match &entry.event {
             Event::ReleaseOpened(o)
                 if o.request == self.request
+                    && o.requester == filing.requester
+                    && o.safe == request.safe
+                    && o.roster == request.roster
+                    && o.epoch == release.epoch
                     && o.credential == release.credential
                     && o.version == release.version
                     && o.envelope == release.envelope =>
@@ -123,44 +111,33 @@ impl Held {
         }
     }
 
-    /// One re-sealed share; a bad one is named and left out.
-    fn share(&self, sent: &Value, asked: &[u8], envelope: &Envelope) -> Option<secret::Share> {
-        let text = |p: &str| {
-            sent.get(p)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
-        let approval = text("statement");
-        let x = sent
-            .get("x")
-            .and_then(Value::as_u64)
-            .and_then(|x| u8::try_from(x).ok())?;
-        let good = match Statement::parse(approval.as_bytes()).ok()?.kind {
+    /// One re-sealed share, and whose it is: handed over with an approval of this very filing.
+    fn share(
+        &self,
+        sent: &Value,
+        filing: &Filing,
+        envelope: &Envelope,
+    ) -> Option<(UserId, secret::Share)> {
+        let text = |p: &str| sent.get(p).and_then(Value::as_str);
+        let approval = text("statement")?.as_bytes();
+        let x = u8::try_from(sent.get("x")?.as_u64()?).ok()?;
+        let statement = Statement::parse(approval).ok()?;
+        let by = statement.signer?;
+        let good = match statement.kind {
             Kind::Approval(a) => {
-                a.decision == Decision::Approve && quorum::json::encode(&a.subject) == asked
+                a.decision == Decision::Approve
+                    && a.entry == filing.leaf
+                    && quorum::json::encode(&a.subject) == filing.bytes
             }
             _ => false,
         };
-        let opened = good
-            .then(|| {
-                secret::open_delivered_share(
-                    &b64::decode(&text("sealed"))?,
-                    x,
-                    &self.key,
-                    &statement::challenge(approval.as_bytes()),
-                    envelope,
-                )
-                .ok()
-            })
-            .flatten();
-        if opened.is_none() {
-            eprintln!(
-                "The share of {} is not good. It is left out; tell a custodian.",
-                plain(&text("name"))
-            );
+        if !good || statement.ledger != filing.ledger() || by.to_string() != text("approver")? {
+            return None;
         }
-        opened
+        let sealed = b64::decode(text("sealed")?)?;
+        let challenge = statement::challenge(approval);
+        let share = secret::open_delivered_share(&sealed, x, &self.key, &challenge, envelope);
+        Some((by, share.ok()?))
     }
 }
 

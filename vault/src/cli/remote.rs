@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use quorum::Hash;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::known::Known;
 use super::refusal::{Refusal, Result};
 use crate::error::{Error, Words};
 use crate::people::sessions::Token;
@@ -12,12 +14,13 @@ use crate::people::sessions::Token;
 /// Where Vitrine is, for programs.
 pub(super) struct Remote {
     url: String,
+    ledger: Option<Hash>,
     http: reqwest::Client,
 }
 
 impl Remote {
-    /// A client of `url`.
-    pub(super) fn new(url: &str) -> Result<Remote> {
+    /// A client of `url`, whose ledger somebody may have given.
+    pub(super) fn new(url: &str, ledger: Option<Hash>) -> Result<Remote> {
         let wrong = |why: String| {
             Error::invalid(
                 "Not asked.",
@@ -47,6 +50,7 @@ impl Remote {
         }
         Ok(Remote {
             url: url.trim_end_matches('/').to_owned(),
+            ledger,
             http: http.build().map_err(Error::internal)?,
         })
     }
@@ -56,8 +60,13 @@ impl Remote {
         &self.url
     }
 
-    /// The address that people's keys are bound to: what a link begins with.
-    pub(super) async fn origin(&self) -> Result<String> {
+    /// The fingerprint that was given, of the ledger that has to be there.
+    pub(super) fn ledger(&self) -> Option<Hash> {
+        self.ledger
+    }
+
+    /// The address that people's keys are bound to, what a link begins with; and the ledger, which is the one known here.
+    pub(super) async fn met(&self) -> Result<(String, Known)> {
         let about = match self
             .call(reqwest::Method::GET, "/ledger", &Auth::None, None)
             .await
@@ -65,8 +74,11 @@ impl Remote {
             Err(e) if e.is_missing() => return Err(self.no_vitrine(404).into()),
             about => about?,
         };
-        let origin = about.pointer("/origins/0").and_then(Value::as_str);
-        Ok(origin.unwrap_or(self.url()).to_owned())
+        let text = |at: &str| about.pointer(at).and_then(Value::as_str);
+        let ledger = text("/ledger").and_then(|hash| hash.parse().ok());
+        let ledger = ledger.ok_or_else(|| self.no_vitrine(200))?;
+        let origin = text("/origins/0").unwrap_or(self.url()).to_owned();
+        Ok((origin, Known::meet(self, ledger)?))
     }
 
     /// One call; a problem document becomes the refusal it is.

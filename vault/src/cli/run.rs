@@ -78,18 +78,17 @@ pub(super) async fn break_glass(remote: &Remote, breaking: Breaking<'_>) -> Resu
     } = breaking;
     // First, so that nobody is asked for what could not be shown.
     let clipboard = copy.then(Clipboard::of_terminal).transpose()?;
-    let held = match (resume, asking) {
+    let (held, known) = match (resume, asking) {
         (Some(code), _) => {
             let held = Held::resume(code)?;
-            remote.origin().await?;
-            held
+            (held, remote.met().await?.1)
         }
         (None, Some(mut asking)) => {
             say_why(&mut asking)?;
-            let origin = remote.origin().await?;
-            let held = Held::new(remote)?;
+            let (origin, known) = remote.met().await?;
+            let held = Held::new(remote, &asking)?;
             show_link(&origin, &held, &asking)?;
-            held
+            (held, known)
         }
         (None, None) => {
             return Err(Error::invalid(
@@ -105,7 +104,7 @@ pub(super) async fn break_glass(remote: &Remote, breaking: Breaking<'_>) -> Resu
     if !yes && reached && std::io::stdin().is_terminal() && !agreed()? {
         return Err(not_opened(&held).into());
     }
-    let opened = held.open(remote, &live).await?;
+    let opened = held.open(remote, &known).await?;
     let ends = super::utc(opened.ends);
     match clipboard {
         Some(mut clipboard) => {

@@ -49,7 +49,7 @@ pub(super) async fn login(remote: &Remote, as_json: bool) -> Result<()> {
         .mode(0o700)
         .create(&dir)
         .map_err(|e| cannot_keep(&dir, &e))?;
-    let origin = remote.origin().await?;
+    let (origin, _) = remote.met().await?;
     let poll = Token::draw()?;
     let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
     let label: String =

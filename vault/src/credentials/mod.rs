@@ -13,6 +13,7 @@ use sqlx::Row;
 use crate::app::App;
 use crate::error::Result;
 use crate::ledger::hash;
+use crate::pages::When;
 use crate::people::store::{id, seq, sql};
 
 /// Kinds that can be sealed now.
@@ -31,6 +32,8 @@ pub struct ShownVersion {
     pub roster: String,
     /// `current`, `candidate`, `proved_last` or `superseded`.
     pub state: String,
+    /// The same for who chooses among several.
+    pub words: String,
     /// The header, canonical.
     pub header: String,
     /// When sealed.
@@ -162,11 +165,13 @@ async fn shown(app: &App, row: &sqlx::any::AnyRow) -> Result<Shown> {
             epoch: seq(v.try_get(2)?)?,
             roster: hash(&v.try_get::<Vec<u8>, _>(3)?)?.to_string(),
             state: v.try_get(4)?,
+            words: String::new(),
             header,
             sealed_at: v.try_get(6)?,
             seq: seq(v.try_get(7)?)?,
         });
     }
+    say_which(&mut versions);
     let target = store::target_of(pool, credential).await?;
     let held = sqlx::query(
         "SELECT r.request, r.state, u.name, r.ends FROM requests r JOIN users u ON u.user_id = r.requester \
@@ -214,4 +219,65 @@ async fn shown(app: &App, row: &sqlx::any::AnyRow) -> Result<Shown> {
         held_until,
         request,
     })
+}
+
+/// Says of each version, newest first, what is known of it. Only a candidate makes two of them that may be the one in force: a
+/// version that an import replaced is kept, and is no guess.
+fn say_which(versions: &mut [ShownVersion]) {
+    let day = |v: &ShownVersion| When(v.sealed_at).day();
+    let unproved = versions.iter().any(|v| v.state == "candidate");
+    let mut newer = None;
+    for v in versions {
+        v.words = match (v.state.as_str(), &newer) {
+            ("candidate", _) => "may be in force: a rotation is not proved".to_owned(),
+            ("proved_last", Some(replaced)) => format!("replaced on {replaced}"),
+            _ if unproved => "worked last".to_owned(),
+            _ => format!("current since {}", day(v)),
+        };
+        if v.state != "candidate" {
+            newer = Some(day(v));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_candidate_leaves_a_doubt_which_one_is_in_force() {
+        const DAY: i64 = crate::clock::DAY;
+        let said = |states: &[&str]| -> Vec<String> {
+            let mut versions: Vec<_> = (0..)
+                .zip(states)
+                .map(|(i, state)| ShownVersion {
+                    version: 9,
+                    envelope: String::new(),
+                    epoch: 1,
+                    roster: String::new(),
+                    state: (*state).into(),
+                    words: String::new(),
+                    header: String::new(),
+                    sealed_at: (20 - i) * DAY,
+                    seq: 1,
+                })
+                .collect();
+            say_which(&mut versions);
+            versions.into_iter().map(|v| v.words).collect()
+        };
+        let unproved = "may be in force: a rotation is not proved";
+        assert_eq!(said(&["candidate", "current"]), [unproved, "worked last"]);
+        assert_eq!(
+            said(&["candidate", "candidate", "current", "proved_last"]),
+            [unproved, unproved, "worked last", "replaced on 19 Jan 1970"]
+        );
+        assert_eq!(
+            said(&["current", "proved_last", "proved_last"]),
+            [
+                "current since 21 Jan 1970",
+                "replaced on 21 Jan 1970",
+                "replaced on 20 Jan 1970"
+            ]
+        );
+    }
 }

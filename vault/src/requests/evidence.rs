@@ -30,10 +30,10 @@ impl Places {
     }
 }
 
-/// The evidence of a request for `who`; `from` is the size of the checkpoint that the page has pinned.
+/// The evidence of a request for `who`, or for the terminal that filed it; `from` is the size of the checkpoint that is pinned there.
 pub async fn evidence(
     app: &App,
-    who: &Person,
+    who: Option<&Person>,
     filed: &Filed,
     from: u64,
 ) -> Result<serde_json::Value> {
@@ -96,7 +96,10 @@ pub async fn evidence(
     roles.insert("role_changes".into(), json!(told.role_changes));
     roles.insert("decisions".into(), json!(decisions));
     let (envelope, shares) = held(app, who, &asked.purpose).await?;
-    let keys = people::keys_of(pool, who.user).await?;
+    let me = match who {
+        Some(who) => Some(me(app, who).await?),
+        None => None,
+    };
     let consistency = app.ledger.consistency(from, checkpoint.size).await?;
     Ok(json!({
         "checkpoint": checkpoint.note,
@@ -104,12 +107,17 @@ pub async fn evidence(
         "entries": entries(app, &places.all, &checkpoint).await?,
         "roles": roles, "envelope": envelope, "shares": shares,
         "reason": { "text": filed.reason, "salt": filed.salt.as_deref().map(b64::encode) },
-        "me": {
-            "user": who.user.to_string(), "name": who.name,
-            "authenticators": keys.iter().filter(|k| k.live())
-                .map(|k| json!({ "authenticator": k.authenticator.to_string(), "credential_id": b64::encode(&k.credential_id) }))
-                .collect::<Vec<_>>(),
-        },
+        "me": me,
+    }))
+}
+
+async fn me(app: &App, who: &Person) -> Result<serde_json::Value> {
+    let keys = people::keys_of(&app.ledger.db().pool, who.user).await?;
+    Ok(json!({
+        "user": who.user.to_string(), "name": who.name,
+        "authenticators": keys.iter().filter(|k| k.live())
+            .map(|k| json!({ "authenticator": k.authenticator.to_string(), "credential_id": b64::encode(&k.credential_id) }))
+            .collect::<Vec<_>>(),
     }))
 }
 
@@ -220,7 +228,7 @@ async fn entries(
 /// The envelope and one's own share envelopes.
 async fn held(
     app: &App,
-    who: &Person,
+    who: Option<&Person>,
     purpose: &Purpose,
 ) -> Result<(Option<String>, Vec<serde_json::Value>)> {
     let Purpose::Release(r) = purpose else {
@@ -228,6 +236,10 @@ async fn held(
     };
     let pool = &app.ledger.db().pool;
     let envelope = credentials::envelope(pool, r.credential, r.version).await?;
+    let text = Some(String::from_utf8_lossy(envelope.bytes()).into_owned());
+    let Some(who) = who else {
+        return Ok((text, Vec::new()));
+    };
     let rows = sqlx::query(
         "SELECT s.authenticator, s.x, s.sealed, a.credential_id FROM shares s JOIN authenticators a ON a.authenticator = s.authenticator \
          WHERE s.credential = $1 AND s.version = $2 AND s.approver = $3",
@@ -244,8 +256,5 @@ async fn held(
             "sealed": b64::encode(&row.try_get::<Vec<u8>, _>(2)?), "credential_id": b64::encode(&row.try_get::<Vec<u8>, _>(3)?),
         }));
     }
-    Ok((
-        Some(String::from_utf8_lossy(envelope.bytes()).into_owned()),
-        shares,
-    ))
+    Ok((text, shares))
 }

@@ -101,6 +101,8 @@ pub struct Live {
     pub reached: bool,
     /// May be opened before this.
     pub open_until: Option<i64>,
+    /// It was not, and may no more.
+    pub late: bool,
     /// When it was opened.
     pub opened: Option<i64>,
     /// Entry of the opening or act.
@@ -249,6 +251,7 @@ pub fn picture(
         seq: filed.seq,
         expires: filed.expires,
         open_until: filed.open_until,
+        late: super::too_late(filed, now),
         opened: filed.opened_at,
         opened_seq: filed.opened,
         ends: filed.ends,

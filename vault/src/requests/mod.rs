@@ -41,6 +41,16 @@ pub fn code(request: RequestId) -> String {
     text
 }
 
+/// Enough have signed a release, and nobody opened it in time: once that is reached its own limit alone decides.
+pub fn too_late(filed: &store::Filed, now: i64) -> bool {
+    match (filed.state, filed.open_until) {
+        (State::Reached, Some(until)) => until <= now,
+        // The sweeper has refused it since.
+        (State::Refused, until) => until.is_some(),
+        _ => false,
+    }
+}
+
 /// Where a request stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {

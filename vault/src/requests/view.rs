@@ -107,6 +107,8 @@ pub enum Stage {
     Asked,
     /// All signatures are there: the requester opens it.
     Ready,
+    /// It was not opened in time.
+    Late,
     /// Open: ends by itself.
     Open,
 }
@@ -121,8 +123,10 @@ pub struct Mine {
     pub name: String,
     /// How far it is.
     pub stage: Stage,
-    /// To sign, to open, or until it ends.
-    pub clock: Clock,
+    /// To sign, to open, or until it ends; none when it is too late to open it.
+    pub clock: Option<Clock>,
+    /// Where a release is asked for again.
+    pub again: String,
 }
 
 /// A row of "open or closing".
@@ -303,7 +307,9 @@ pub struct Chosen {
     pub rotates: bool,
     /// Filled when it cannot be asked for now: what, why, what to do.
     pub barred: Option<Notice>,
-    /// While a rotation is unproved both versions can be asked for: which to choose. Otherwise empty.
+    /// A rotation is not proved: more than one may be in force.
+    pub unproved: bool,
+    /// Where several can be asked for: which to choose. Otherwise empty.
     pub versions: Vec<Choice>,
 }
 
@@ -395,6 +401,8 @@ pub struct Show {
     pub state: State,
     /// `withdrawn`, `expired`, `denied`, `superseded`, `restored`, `checked_in`, or the reason of a refusal.
     pub why: Option<String>,
+    /// Enough have signed, and it was not opened before this: where it is asked for again.
+    pub late: Option<(When, String)>,
     /// When it expired, was withdrawn, opened or closed: whatever made `state`.
     pub since: When,
     /// Signatures.
@@ -425,7 +433,12 @@ impl Show {
     /// Another one when it moves on.
     pub fn mark(&self) -> String {
         let after = self.after.iter().map(|n| format!("{} {}", n.title, n.text));
-        let state = format!("{} {}", self.state.word(), self.history.len());
+        let state = format!(
+            "{} {} {}",
+            self.state.word(),
+            self.late.is_some(),
+            self.history.len()
+        );
         mark(after.chain([state]))
     }
 
@@ -457,6 +470,7 @@ impl Show {
                 1 => "Waiting for one more signature".into(),
                 n => format!("Waiting for {} more signatures", number(n)),
             },
+            State::Reached | State::Refused if self.late.is_some() => "Too late to open".into(),
             State::Reached if self.release => {
                 format!("{} of {} signed", capital(&number(have)), number(need))
             }
@@ -477,6 +491,19 @@ impl Show {
     pub fn lede(&self) -> Lede {
         let first = self.sentence.first_name();
         let since = self.since;
+        if let Some((until, _)) = &self.late {
+            let Ring { have, need } = self.ring;
+            let next = if self.mine {
+                "Ask again".to_owned()
+            } else {
+                format!("{first} can ask again")
+            };
+            let signed = format!("{} of {} signed", capital(&number(have)), number(need));
+            return Lede::of(format!("{signed}, and nobody opened it before ")).at(
+                (*until, until.second()),
+                format!(". {next}: everybody signs anew, a signature is for one request."),
+            );
+        }
         match (self.state, self.mine) {
             (State::Waiting, true) if self.release => {
                 Lede::of("Keep this page open. It changes by itself, and you can open it here.")

@@ -14,8 +14,9 @@ use super::file::{self, SentFiling};
 use super::store::{self, Filed};
 use super::{evidence, live, poll, release, shares};
 use crate::app::App;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Words};
 use crate::http::ok;
+use crate::pages::When;
 use crate::people::sessions::{self, Token};
 use crate::touch::Signed;
 use crate::who::{self, Person};
@@ -220,15 +221,25 @@ struct Since {
 
 async fn proof(
     app: web::Data<App>,
-    who: Person,
+    req: HttpRequest,
     path: web::Path<String>,
     since: web::Query<Since>,
 ) -> Result<HttpResponse> {
-    let filed = find(&app, &path).await?;
-    evidence::may_see(&app, &who, &filed).await?;
-    app.presence
-        .seen(filed.request, who.user, app.ledger.clock().now());
-    ok(evidence::evidence(&app, &who, &filed, since.from).await?)
+    let (request, caller) = (id(&path)?, caller(&req).await?);
+    let filed = store::by_id(&app.ledger.db().pool, request).await?;
+    let who = match &caller {
+        Caller::Person(who) => {
+            evidence::may_see(&app, who, &filed).await?;
+            app.presence
+                .seen(filed.request, who.user, app.ledger.clock().now());
+            Some(&**who)
+        }
+        Caller::Terminal(_) => {
+            caller.must_see(&filed)?;
+            None
+        }
+    };
+    ok(evidence::evidence(&app, who, &filed, since.from).await?)
 }
 
 async fn decision(
@@ -317,7 +328,28 @@ async fn open(
 ) -> Result<HttpResponse> {
     let (request, caller) = (id(&path)?, caller(&req).await?);
     let may = |filed: &Filed| caller.must_have_asked(filed);
-    ok(release::open(&app, request, body.from, may).await?)
+    match release::open(&app, request, body.from, may).await {
+        Err(Error::Conflict(words)) => Err(late(&app, request, words).await),
+        done => ok(done?),
+    }
+}
+
+/// The refusal of an opening, which says so where it came too late.
+async fn late(app: &App, request: RequestId, words: Words) -> Error {
+    let now = app.ledger.clock().now();
+    let until = store::by_id(&app.ledger.db().pool, request).await;
+    let until = until.ok().filter(|filed| super::too_late(filed, now));
+    match until.and_then(|filed| filed.open_until) {
+        Some(until) => Error::conflict(
+            "Too late to open.",
+            format!(
+                "Enough signed, and nobody opened it before {}.",
+                When(until).second()
+            ),
+            "Ask again: everybody signs anew, a signature is for one request.",
+        ),
+        None => Error::Conflict(words),
+    }
 }
 
 async fn check_in(

@@ -284,6 +284,32 @@ step('an opened page whose connection ended says so', async () => {
   await mara.says('Checked in');
 });
 
+step('what nobody opened in time is asked for again', async () => {
+  const { mara, adaeze, jun } = who;
+  const { page } = mara;
+  at.late = await ask(mara, at.credential, 'And then it worked again.');
+  await adaeze.touches(adaeze.keys[0], false);
+  await signs(adaeze, at.late);
+  await adaeze.touches(adaeze.keys[0], true);
+  await signs(jun, at.late);
+  await mara.says('Two of two signed');
+  await vitrine.again(() => sql(`UPDATE requests SET open_until = 1000000 WHERE request = '${id(at.late)}'`));
+  await mara.go(at.late);
+  await mara.says('Too late to open');
+  await page.getByText('Two of two signed, and nobody opened it before 00:00:01 UTC. Ask again').waitFor();
+  assert.equal(await page.locator('#open').count(), 0);
+  await look(page, 'request-late');
+  await mara.go('/requests');
+  await page.locator('.chip', { hasText: 'Too late to open' }).waitFor();
+  await mara.go(at.late);
+  await page.getByRole('link', { name: 'Ask again' }).click();
+  await mara.says(`Ask for ${CREDENTIAL}`);
+  // Nothing is left to withdraw: it was refused within moments, and is in the ledger.
+  await mara.go(at.late);
+  await page.getByText('Refused', { exact: true }).waitFor();
+  assert.equal(await page.getByText('Withdraw…').count(), 0);
+});
+
 step('a key is suspended, restored and revoked, and the margin shows it', async () => {
   const { helga, jun, mara } = who;
   const { page } = helga;

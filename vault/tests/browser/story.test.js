@@ -281,7 +281,14 @@ step('the ledger says so, and proves it in the browser', async () => {
   await look(page, 'missing');
   await who.adaeze.go('/you');
   await who.adaeze.page.click('#compare');
-  await who.adaeze.page.getByText('The ledger has every one of them.').waitFor();
+  await who.adaeze.page.getByText('compared: the ledger has every one of them.').waitFor();
+  // What a custodian signs is no request, mostly.
+  await helga.go('/you');
+  await page.click('#compare');
+  await page.getByText('compared: the ledger has every one of them.').waitFor();
+  const receipts = await page.locator('#receipts').innerText();
+  for (const what of ['Invited somebody', 'Asked']) assert.ok(receipts.includes(what), `${what} is not in ${receipts}`);
+  await look(page, 'you-compared');
 });
 
 step('a denial ends a request at once', async () => {

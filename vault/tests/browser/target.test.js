@@ -161,7 +161,9 @@ step('after check-in it is changed there, and the old one is dead', async () => 
   await adaeze.page.locator('.notice', { hasText: 'The new password, v2, is at the target; proving' }).waitFor();
   // Either may be the one that works, and each can be asked for.
   await mara.go(`/break?c=${at.credential.split('/').at(-1)}`);
-  await mara.page.getByRole('group', { name: 'Which one?' }).waitFor();
+  const which = mara.page.getByRole('group', { name: 'Which one?' });
+  assert.deepEqual(await which.locator('label').allInnerTexts(), ['Version 2: may be in force: a rotation is not proved', 'Version 1: worked last']);
+  assert.equal(await which.locator('input:checked').getAttribute('value'), '1');
   await look(mara.page, 'break-two-versions');
   await proof();
   await rotation(helga, /Version 2 is current; the one before is dead/);

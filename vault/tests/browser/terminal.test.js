@@ -18,6 +18,7 @@ let helga;
 let adaeze;
 let mara;
 let folder;
+let replica;
 
 before(async () => {
   vitrine = await founded();
@@ -29,7 +30,7 @@ before(async () => {
   await mara.join(await helga.invite('Mara Lindqvist', ['requester']));
   const safe = await foundSafe(helga, 'Production databases', [{ person: adaeze, called: 'Adaeze Obi' }], 1);
   await generated(helga, safe, CREDENTIAL);
-  await generated(helga, safe, 'orders-replica reader');
+  replica = await generated(helga, safe, 'orders-replica reader');
 });
 after(async () => {
   await chrome?.close();
@@ -40,7 +41,7 @@ after(async () => {
 /** The program at a terminal: what it says, and how it ends. */
 function terminal(args, { input, env = {} } = {}) {
   const child = spawn(program, args, {
-    env: { ...process.env, VITRINE_URL: vitrine.origin, XDG_RUNTIME_DIR: folder, ...env }, stdio: ['pipe', 'pipe', 'pipe'], detached: true,
+    env: { ...process.env, VITRINE_URL: vitrine.origin, XDG_RUNTIME_DIR: folder, XDG_STATE_HOME: folder, ...env }, stdio: ['pipe', 'pipe', 'pipe'], detached: true,
   });
   const said = { out: '', err: '' };
   child.stdout.on('data', (part) => { said.out += part; });
@@ -112,6 +113,37 @@ test('an interrupt is the command\u2019s: its code comes back, and what was open
   at.interrupt();
   assert.equal(await at.ended, 7, at.said.err);
   assert.match(at.said.err, /checked in/);
+});
+
+test('of several versions the page asks for the one that it shows', async () => {
+  const { page } = helga;
+  await helga.go(`${replica}/import`);
+  await page.fill('#value', 'set by hand');
+  await page.click('#import button[type=submit]');
+  await page.waitForURL((url) => url.pathname === replica);
+  const asked = async (choose) => {
+    const at = terminal(['break', 'orders-replica', '--why', WHY]);
+    const [link] = await at.says(/http:\S+#\S+/);
+    await mara.go('about:blank');
+    await mara.go(link);
+    await mara.says('Your terminal asks for orders-replica reader');
+    assert.equal(await mara.page.locator('#which input').count(), 2);
+    if (choose) await mara.page.locator('#which label', { hasText: choose }).click();
+    const shown = await mara.page.locator('[data-fill=version]').innerText();
+    await mara.page.click('#ask button');
+    await mara.says('Asked. The terminal goes on from here');
+    at.interrupt();
+    await at.ended;
+    const request = link.match(/[#&]r=([0-9a-f-]{36})/)[1];
+    const live = await mara.page.evaluate((id) => fetch(`/api/v1/requests/${id}`).then((answer) => answer.json()), request);
+    return { shown, signed: JSON.parse(live.statement).version };
+  };
+  const usual = await asked();
+  assert.match(usual.shown, /^version 2: current since /);
+  assert.equal(usual.signed, 2);
+  const other = await asked('Version 1');
+  assert.match(other.shown, /^version 1: replaced on /);
+  assert.equal(other.signed, 1);
 });
 
 test('nobody is asked for a program that is not there, without a reason, or for what nobody has', async () => {

@@ -163,6 +163,11 @@ impl Desk {
 
     /// Files what the terminal printed, as the engineer's browser does.
     async fn file(&self, at: &Running) -> Filed {
+        self.file_bent(at, |_| {}).await
+    }
+
+    /// The same by a browser that was led to file something else.
+    async fn file_bent(&self, at: &Running, bend: impl FnOnce(&mut Asking)) -> Filed {
         let all = at.says("compare.").await;
         let link = all
             .split_whitespace()
@@ -181,7 +186,7 @@ impl Desk {
             .unwrap();
         let version = credential.current().unwrap().clone();
         let key = URL_SAFE_NO_PAD.decode(&asked["k"]).unwrap();
-        let asking = Asking {
+        let mut asking = Asking {
             safe: credential.safe,
             roster: version.roster,
             purpose: Purpose::Release(ReleasePurpose {
@@ -198,6 +203,7 @@ impl Desk {
             ticket: asked.get("ticket").cloned(),
             life_s: 900,
         };
+        bend(&mut asking);
         let (engineer, salt) = (&self.house.engineer, [9; 32]);
         let mut request = client.request(engineer, &asking, &salt);
         request.request = asked["r"].parse().unwrap();
@@ -447,6 +453,164 @@ async fn exec_tells_how_it_went_and_leaves_stdout_to_its_command() {
         "{said}"
     );
     assert_eq!(desk.kept(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_opens_nothing_but_what_it_asked_for() {
+    let mut desk = Desk::set().await;
+    let refused = async |desk: &mut Desk, command: Command, bend: &dyn Fn(&mut Asking)| {
+        let at = Running::start(command, Stdio::null());
+        let filed = desk.file_bent(&at, |asking| bend(asking)).await;
+        desk.sign(filed.request, &[0, 2]).await;
+        let (code, out, err) = at.ended().await;
+        assert_eq!((code, out.as_str()), (1, ""), "{err}");
+        assert!(
+            err.contains("Stop.") && err.contains("Call a custodian") && err.contains(&filed.code),
+            "{err}"
+        );
+        let live = desk
+            .house
+            .client
+            .live(desk.house.engineer.by(), filed.request);
+        assert_eq!(live.await.unwrap().state, "reached", "nothing was opened");
+        err
+    };
+    let shorter = |asking: &mut Asking| {
+        if let Purpose::Release(release) = &mut asking.purpose {
+            release.duration_s = 300;
+        }
+    };
+    let break_it = |desk: &Desk, more: &[&str]| desk.asking("break", &[&["--yes"], more].concat());
+    let command = break_it(&desk, &[]);
+    let err = refused(&mut desk, command, &shorter).await;
+    assert!(
+        err.contains("it says 300 seconds, and asked was 900 seconds"),
+        "{err}"
+    );
+    let command = break_it(&desk, &["--ticket", "INC-7"]);
+    let err = refused(&mut desk, command, &|a| a.ticket = Some("INC-8".into())).await;
+    assert!(err.contains("ticket \u{201c}INC-8\u{201d}"), "{err}");
+    let command = desk.asking("exec", &["--", "true"]);
+    let err = refused(&mut desk, command, &|a| a.reason = "For fun.".into()).await;
+    assert!(err.contains("it says another reason"), "{err}");
+    let command = desk.command(&["break", "staging", "--yes", "--why", WHY]);
+    let err = refused(&mut desk, command, &|_| {}).await;
+    assert!(
+        err.contains("it says \u{201c}orders-primary superuser\u{201d}"),
+        "{err}"
+    );
+
+    // What was filed, and who filed it, is read from the ledger, whatever it was found by.
+    let command = desk.command(&["break", "ORDERS super", "--yes", "--why", WHY]);
+    let at = Running::start(command, Stdio::null());
+    desk.through(&at).await;
+    let (code, _, err) = at.ended().await;
+    assert_eq!(code, 0, "{err}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_opened_in_time_is_asked_for_again() {
+    let mut desk = Desk::set().await;
+    let mut at = Running::start(desk.asking("break", &["--yes"]), Stdio::null());
+    let in_a_second = |asking: &mut Asking| {
+        if let Purpose::Release(release) = &mut asking.purpose {
+            release.open_within_s = 1;
+        }
+    };
+    let filed = desk.file_bent(&at, in_a_second).await;
+    at.says("0 of 2 have signed").await;
+    at.child.kill().unwrap();
+    drop(at);
+    desk.sign(filed.request, &[0, 2]).await;
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    let engineer = desk.house.engineer.by();
+    let path = format!("/requests/{}/open", filed.request);
+    let refused = desk.house.client.post(&path, engineer, &json!({})).await;
+    let refused = refused.err().unwrap().to_string();
+    assert!(refused.contains("Too late to open."), "{refused}");
+    let again = desk.command(&["break", "--resume", &filed.code, "--yes"]);
+    let (code, out, err) = Running::start(again, Stdio::null()).ended().await;
+    assert_eq!((code, out.as_str()), (1, ""), "{err}");
+    for words in ["Too late to open.", "nobody opened it before", "Ask again"] {
+        assert!(err.contains(words), "{words} is not in {err}");
+    }
+    assert_eq!(desk.kept(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p5_a_terminal_remembers_the_ledger() {
+    let mut desk = Desk::set().await;
+    let known = || {
+        let dir = desk.house.app.dir.path().join(".local/state/vitrine");
+        let mut files = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        files.next().map(|f| f.path())
+    };
+    assert!(known().is_none());
+    let at = Running::start(desk.asking("break", &["--yes"]), Stdio::null());
+    at.says("Compare it with the founding card").await;
+    let file = known().unwrap();
+    let filed = desk.through(&at).await;
+    let (code, _, err) = at.ended().await;
+    assert_eq!(code, 0, "{err}");
+    let kept = |file: &std::path::Path| -> Value {
+        serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+    };
+    let first = kept(&file);
+    let size = first["seen"][0].as_u64().unwrap();
+    assert!(size > filed.seq, "{first}");
+
+    // It goes on from there, in silence.
+    let at = Running::start(desk.asking("break", &["--yes"]), Stdio::null());
+    desk.through(&at).await;
+    let (code, _, err) = at.ended().await;
+    assert_eq!(code, 0, "{err}");
+    assert!(!err.contains("no memory of the ledger"), "{err}");
+    assert!(kept(&file)["seen"][0].as_u64().unwrap() > size);
+
+    // Another history of the same ledger, and one that is shorter.
+    let mut rewritten = kept(&file);
+    rewritten["seen"] = json!([size, "7".repeat(64)]);
+    let mut longer = kept(&file);
+    longer["seen"][0] = json!(9_000_000);
+    for (memory, words) in [
+        (rewritten, "does not extend what was seen before"),
+        (longer, "behind what your device has seen"),
+    ] {
+        std::fs::write(&file, memory.to_string()).unwrap();
+        let at = Running::start(desk.asking("break", &["--yes"]), Stdio::null());
+        desk.through(&at).await;
+        let (code, out, err) = at.ended().await;
+        assert_eq!((code, out.as_str()), (1, ""), "{err}");
+        assert!(err.contains(words) && err.contains("custodian"), "{err}");
+    }
+
+    // Another ledger: nobody is asked.
+    let mut another = first.clone();
+    another["ledger"] = json!("7".repeat(64));
+    std::fs::write(&file, another.to_string()).unwrap();
+    for verb in [&["login"][..], &["break", "x", "--why", WHY]] {
+        let (code, _, err) = Running::start(desk.command(verb), Stdio::null())
+            .ended()
+            .await;
+        assert_eq!(code, 1, "{err}");
+        assert!(
+            err.contains("not the one that is known here, 7777 ") && !err.contains("/break/link"),
+            "{err}"
+        );
+    }
+    // Given by somebody who compared it, it is taken; and no other than that.
+    let ledger = first["ledger"].as_str().unwrap();
+    let given = |ledger: &str| desk.asking("break", &["--yes", "--ledger", ledger]);
+    let (code, _, err) = Running::start(given(&"7".repeat(64)), Stdio::null())
+        .ended()
+        .await;
+    assert!(
+        code == 1 && err.contains("Stop. Nothing was asked."),
+        "{err}"
+    );
+    let at = Running::start(given(ledger), Stdio::null());
+    at.says("/break/link").await;
+    assert_eq!(kept(&file)["ledger"], ledger);
 }
 
 #[tokio::test(flavor = "multi_thread")]

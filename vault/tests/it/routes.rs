@@ -1129,13 +1129,27 @@ async fn a_poll_secret_follows_and_opens_its_own_request_alone(under: Under) {
         .get(&of(&release), By::poll(&secret))
         .await
         .unwrap();
+    // It sees what was filed and by whom, and nobody's shares.
+    let evidence = house
+        .client
+        .get(&format!("{}/evidence", of(&release)), By::poll(&secret))
+        .await
+        .unwrap();
+    let evidence: serde_json::Value = evidence.read().unwrap();
+    assert_eq!(evidence["roles"]["request"], json!(release.filed.seq));
+    assert_eq!(
+        (&evidence["shares"], &evidence["me"]),
+        (&json!([]), &json!(null))
+    );
     for (path, by) in [
         (of(&release), By::poll(&other)),
         (of(&elsewhere), By::poll(&secret)),
         (of(&elsewhere), By::poll(&other)),
     ] {
-        let refused = house.client.get(&path, by).await.err().unwrap();
-        assert_eq!(refused.status(), Some(404), "{refused}");
+        for path in [&path, &format!("{path}/evidence")] {
+            let refused = house.client.get(path, by).await.err().unwrap();
+            assert_eq!(refused.status(), Some(404), "{refused}");
+        }
         for act in ["open", "check-in", "withdraw"] {
             let refused = house
                 .client
@@ -1145,12 +1159,7 @@ async fn a_poll_secret_follows_and_opens_its_own_request_alone(under: Under) {
         }
     }
     // It is no session: nothing else listens to it.
-    for path in [
-        "/you",
-        "/requests",
-        "/credentials",
-        &format!("{}/evidence", of(&release)),
-    ] {
+    for path in ["/you", "/requests", "/credentials"] {
         let refused = house
             .client
             .get(path, By::poll(&secret))

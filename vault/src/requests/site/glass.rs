@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::credentials::{self, Shown, ShownVersion};
 use crate::error::Result;
 use crate::http::page;
-use crate::pages::{Clock, Notice, Tab, Tone, When, duration};
+use crate::pages::{Clock, Notice, Tab, Tone, duration};
 use crate::people::store as people;
 use crate::requests::REASON;
 use crate::requests::view::{BreakGlass, Choice, Chosen, FilingLink, Found};
@@ -196,6 +196,7 @@ async fn choose(
         to_sign: duration(small(safe.request_life_s)),
         to_open: duration(TO_OPEN.min(small(safe.request_life_s))),
         rotates: c.target.as_ref().is_some_and(|t| t.live),
+        unproved: c.versions.iter().any(|v| v.state == "candidate"),
         versions: versions(&c.versions),
     })
 }
@@ -234,7 +235,7 @@ fn barred(who: &Person, c: &Shown, pips: &crate::pages::Pips, cannot: &[String])
     None
 }
 
-/// While a rotation is unproved either version may be the one that works.
+/// Where several can be asked for, each with what is known of it; the one that worked last is marked.
 fn versions(all: &[ShownVersion]) -> Vec<Choice> {
     if all.len() < 2 {
         return Vec::new();
@@ -244,11 +245,7 @@ fn versions(all: &[ShownVersion]) -> Vec<Choice> {
         .enumerate()
         .map(|(i, v)| Choice {
             value: v.version.to_string(),
-            label: match v.state.as_str() {
-                "candidate" => format!("Version {}, new", v.version),
-                "proved_last" => format!("Version {}, worked last", v.version),
-                _ => format!("Version {}, of {}", v.version, When(v.sealed_at).day()),
-            },
+            label: format!("Version {}: {}", v.version, v.words),
             checked: i == current,
         })
         .collect()

@@ -12,9 +12,9 @@ use crate::pages::{Chip, Mark, Ring, Tab, When};
 use crate::people::site::cards;
 use crate::people::store as people;
 use crate::people::view::Key;
-use crate::requests::State;
 use crate::requests::store::{self, Filed};
 use crate::requests::view::{Home, KeyRow, Mine, OpenRow, SafeRow, Stage, Waiting};
+use crate::requests::{State, too_late};
 use crate::rotation::store as rotations;
 use crate::safes::{site as safes, store as safe_rows, web::shown};
 use crate::site::{desk, small};
@@ -34,7 +34,10 @@ pub(super) async fn home(
         }
     }
     waiting.sort_by_key(|w: &Waiting| w.clock.end);
-    mine.sort_by_key(|m: &Mine| (m.stage == Stage::Asked, m.clock.end));
+    mine.sort_by_key(|m: &Mine| {
+        let end = m.clock.as_ref().map(|c| c.end);
+        (m.stage == Stage::Late, m.stage == Stage::Asked, end)
+    });
     let (signed_for, in_all) = margins(&app, &who).await?;
     let keys = people::keys_of(&app.ledger.db().pool, who.user).await?;
     let mut view = Home {
@@ -84,16 +87,24 @@ async fn waits(app: &App, who: &Person, filed: &Filed) -> Result<Option<Waiting>
 async fn own(app: &App, filed: &Filed) -> Result<Option<Mine>> {
     let asked = filed.asked()?;
     let release = matches!(asked.purpose, Purpose::Release(_));
-    let Some(clock) = clock(filed, release, app.ledger.clock().now()) else {
+    let now = app.ledger.clock().now();
+    let late = too_late(filed, now);
+    let clock = clock(filed, release, now);
+    if clock.is_none() && !late {
         return Ok(None);
-    };
+    }
     let words = sentence(app, &asked).await?;
     Ok(Some(Mine {
         request: filed.request.to_string(),
         code: filed.code.clone(),
         name: what(&asked, &words),
+        again: match &asked.purpose {
+            Purpose::Release(release) => super::again(release),
+            _ => String::new(),
+        },
         stage: match filed.state {
             State::Open => Stage::Open,
+            _ if late => Stage::Late,
             State::Reached if release => Stage::Ready,
             _ => Stage::Asked,
         },
@@ -134,7 +145,7 @@ async fn open(app: &App) -> Result<Vec<OpenRow>> {
             ends,
             chip: match &rotation {
                 Some(r) => crate::credentials::site::rotation_chip(r),
-                None => chip(&filed, true),
+                None => chip(&filed, true, now),
             },
         });
     }

@@ -10,10 +10,10 @@ use quorum::ids::AuthenticatorId;
 use quorum::statement::{Purpose, ReleasePurpose, Request as Asked};
 use serde::Deserialize;
 
-use super::State;
 use super::decide::{self, Rosters};
 use super::store::{self, Filed, Said};
 use super::view::{self, Row};
+use super::{State, too_late};
 use super::{release, web as api};
 use crate::app::App;
 use crate::credentials::{self, ShownTarget};
@@ -231,6 +231,11 @@ async fn target(app: &App, r: &ReleasePurpose) -> Result<Option<ShownTarget>> {
     }
 }
 
+/// Where it is asked for again.
+fn again(r: &ReleasePurpose) -> String {
+    format!("/break?c={}", r.credential)
+}
+
 /// What a list calls it.
 fn what(asked: &Asked, sentence: &Sentence) -> String {
     match &asked.purpose {
@@ -255,7 +260,10 @@ fn state(s: State) -> view::State {
 }
 
 /// A request's chip in a list.
-fn chip(filed: &Filed, release: bool) -> Chip {
+fn chip(filed: &Filed, release: bool, now: i64) -> Chip {
+    if too_late(filed, now) {
+        return Chip::new(Mark::Ended, "Too late to open");
+    }
     match (filed.state, filed.why.as_deref()) {
         (State::Waiting, _) => Chip::new(Mark::Waiting, "Waiting"),
         (State::Reached, _) if release => Chip::new(Mark::Signed, "Signed, not opened"),
@@ -280,6 +288,7 @@ fn clock(filed: &Filed, release: bool, now: i64) -> Option<Clock> {
     };
     match (filed.state, filed.open_until, filed.ends) {
         (State::Waiting, _, _) => Some(signing()),
+        (State::Reached, Some(_), _) if too_late(filed, now) => None,
         (State::Reached, Some(until), _) if release => {
             let within = filed.asked().ok().and_then(|a| match a.purpose {
                 Purpose::Release(r) => Some(small(r.open_within_s)),
@@ -324,6 +333,7 @@ async fn list(
         .last()
         .filter(|_| i64::try_from(found.len()).is_ok_and(|n| n == PAGE))
         .map(|last| format!("/requests?before={}", last.seq));
+    let now = app.ledger.clock().now();
     let mut rows = Vec::new();
     for filed in &found {
         let asked = filed.asked()?;
@@ -334,7 +344,7 @@ async fn list(
             what: what(&asked, &sentence),
             who: sentence.who,
             asked: When(filed.filed),
-            chip: chip(filed, matches!(asked.purpose, Purpose::Release(_))),
+            chip: chip(filed, matches!(asked.purpose, Purpose::Release(_)), now),
         });
     }
     let title = if rows.is_empty() {

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use quorum::statement::{Purpose, Request as Asked};
 
-use super::{Act, Part, clock, sentence, state, target};
+use super::{Act, Part, again, clock, sentence, state, target};
 use crate::app::App;
 use crate::credentials::{self, ShownTarget};
 use crate::error::{Error, Result};
@@ -16,7 +16,7 @@ use crate::people::store as people;
 use crate::requests::live::{self, Live};
 use crate::requests::store::{self, Filed, Said};
 use crate::requests::view::{Axis, Opened, Show, Tick};
-use crate::requests::{State, web as api};
+use crate::requests::{State, too_late, web as api};
 use crate::rotation::store as rotations;
 use crate::site::{desk, see, small, task};
 use crate::who::Person;
@@ -57,6 +57,12 @@ pub(super) async fn show(
         ring: Ring {
             have: small(seen.signed.len()),
             need: seen.needed,
+        },
+        late: match (&asked.purpose, filed.open_until) {
+            (Purpose::Release(r), Some(until)) if too_late(&filed, now) => {
+                Some((When(until), again(r)))
+            }
+            _ => None,
         },
         clock: clock(&filed, release, now),
         people: rows(&app, &filed, &asked, &seen, &said).await?,
