@@ -45,6 +45,22 @@ async function deliveredShares(pair, given, envelope, { statement, leaf }) {
 }
 
 /**
+ * The re-sealed shares of a request that waits, each checked before anything is opened: without the server's half they open nothing. Whose
+ * share is bad is told to the vault.
+ * @returns {Promise<{good: number, needed: number, wrong: {approver: string, name: string, x: number}[]}>}
+ */
+export async function checkShares({ api, deliveries }, request) {
+  const kept = await deliveries.of(request);
+  const statement = parse(kept.statement, 'request');
+  const given = await api.get(path`/requests/${request}/shares`);
+  const envelope = await envelopeOf(given.envelope, statement);
+  const { good, wrong } = await deliveredShares(kept, given.shares, envelope, { statement, leaf: kept.leaf });
+  good.forEach((g) => g.share.fill(0));
+  for (const { approver } of wrong) await api.post(path`/requests/${request}/shares/refused`, { approver }).catch(() => {});
+  return { good: good.length, needed: envelope.header.m, wrong };
+}
+
+/**
  * Opens a reached request. The same call again until the end gives the same answer.
  * @returns {Promise<{plaintext: Uint8Array, ends: number, seq: number, entry: object, wrong: {approver: string, name: string, x: number}[], warnings: Refusal[]}>}
  *   `wrong` names whose share was bad when enough others were good; `warnings` tell what of the ledger could not be checked now.

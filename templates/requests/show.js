@@ -1,12 +1,12 @@
 // The live quorum. Small changes are made in place; a change of state loads the page again.
 
 import { follow, path } from '../lib/api.js';
-import { holdsKey } from '../lib/open.js';
+import { checkShares, holdsKey } from '../lib/open.js';
 import { Refusal } from '../lib/refusal.js';
 import { chip } from '../page/chip.js';
 import { onZero } from '../page/clock.js';
 import { keepFresh, liveness } from '../page/fresh.js';
-import { $, acting, begin, busy, client, progress, refuse } from '../page/page.js';
+import { $, acting, begin, busy, calm, client, progress, refuse } from '../page/page.js';
 import { setRing } from '../page/ring.js';
 import { and, capital, number } from '../page/words.js';
 
@@ -70,11 +70,36 @@ function onLive(live) {
   }
   if (!live.asked || !live.signed) return;
   setRing(live.signed.length);
-  // Who has not signed is asked no more once enough have.
-  if (live.state !== 'waiting') return;
+  // Who has not signed is asked no more once enough have; somebody may sign in place of a bad share.
+  if (live.state !== 'waiting') {
+    if (short && live.signed.length > short) sharesHold();
+    return;
+  }
   for (const a of live.asked) person(a, live.signed.find((s) => s.user === a.user));
   status(live);
   heading(live);
+}
+
+// How many had signed when too few of their shares were good; 0 while that is not so.
+let short = 0;
+
+/** Lets it be opened where enough of the shares that came are good: a bad one found later would have cost the whole quorum. */
+async function sharesHold() {
+  const found = await client().then((at) => checkShares(at, request)).catch(() => null);
+  // What could not be looked at now is looked at again when it is opened.
+  const enough = !found || found.good >= found.needed;
+  short = enough ? 0 : found.good + found.wrong.length;
+  open.disabled = !enough;
+  if (enough) {
+    calm();
+    progress(found?.wrong.length ? `The share of ${and(found.wrong.map((w) => w.name))} is not good. The others are enough; tell a custodian.` : '');
+    return;
+  }
+  const names = and(found.wrong.map((w) => w.name));
+  refuse(new Refusal('bad_share', {
+    what: 'It cannot be opened yet.', why: names ? `The share of ${names} is not the one that was sealed. Nothing was opened, and it is in the ledger.` : 'Fewer shares came than are needed.', next: 'Let another approver sign: this page goes on by itself. And tell a custodian.',
+  }));
+  progress('');
 }
 
 begin();
@@ -90,10 +115,7 @@ if (page.dataset.live === 'true') {
 const open = $('open');
 if (open && mine === 'true') {
   client().then(async (at) => {
-    if (await holdsKey(at, request)) {
-      open.disabled = false;
-      return;
-    }
+    if (await holdsKey(at, request)) return sharesHold();
     refuse(new Refusal('other_browser', {
       what: 'This browser does not hold the key of this request.', why: 'It was made where the request was filed, and never leaves it.', next: 'Open it there. Lost that? Withdraw and ask again.',
     }));

@@ -98,6 +98,11 @@ export class FakeServer {
       this.decisions.push(this.enter('request.accepted', given.signed));
       return { state: 'waiting' };
     }
+    if (at('GET /requests/.+/shares')) return { envelope: s.sealed.text, shares: this.shares };
+    if (at('POST /requests/.+/shares/refused')) {
+      this.refused = [...this.refused ?? [], given.approver];
+      return { state: 'reached' };
+    }
     if (at('POST /requests/.+/open')) return this.open();
     if (at('POST /requests/.+/(check-in|withdraw)')) return { state: 'closed' };
     return undefined;

@@ -9,7 +9,7 @@ import { approve, deny, review } from '../decide.js';
 import { addKey, invitation, join, lacking, sealOlder } from '../enrol.js';
 import { askable, commitReason, fileRelease, fileRoster, fileTarget, usual } from '../file.js';
 import { login } from '../login.js';
-import { checkIn, holdsKey, open, sweep, textOf } from '../open.js';
+import { checkIn, checkShares, holdsKey, open, sweep, textOf } from '../open.js';
 import { hpkeSeal, resealShare } from '../share.js';
 import { invite, revokeKey, setRoles } from '../sign.js';
 import { challenge } from '../statement.js';
@@ -81,7 +81,12 @@ test('a wrong share is refused and its owner named; one more good share still op
   const { s, server, mara, filed } = await reached({ approvers: 3 });
   const bad = server.shares[0];
   const ch = await challenge(bad.statement);
+  assert.deepEqual(await checkShares(mara, filed.request), { good: 3, needed: 2, wrong: [] });
   bad.sealed = b64u(await resealShare(randomBytes(32), bad.x, fromB64u(server.filed.value.delivery_key), ch, s.sealed.ctx));
+  // Found before anything is opened, and told.
+  const { good, wrong } = await checkShares(mara, filed.request);
+  assert.deepEqual([good, wrong.map((w) => w.name), server.refused], [2, ['Ada'], [bad.approver]]);
+  assert.equal(server.opened, undefined);
   const got = await open(mara, filed.request);
   assert.equal(textOf(got.plaintext), s.secret);
   assert.deepEqual(got.wrong.map((w) => w.name), ['Ada']);

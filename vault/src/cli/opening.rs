@@ -28,6 +28,7 @@ impl Held {
     /// Checks what was filed against what was asked, opens, checks everything that came, and puts the secret together here.
     pub(super) async fn open(&self, remote: &Remote, known: &Known) -> Result<Opened> {
         let filing = self.filing(remote, known).await?;
+        self.shares_hold(remote, &filing).await?;
         let got = remote
             .call(
                 reqwest::Method::POST,
@@ -49,20 +50,13 @@ impl Held {
         let leaf = self.opened(&got, known, &filing)?;
         let h = b64::decode(&text("h")).ok_or_else(|| wrong("h is missing"))?;
         let h = secret::open_delivered_h(&h, &self.key, &leaf, &envelope).map_err(wrong)?;
-        let mut shares: Vec<(UserId, secret::Share)> = Vec::new();
-        let sent = got.get("shares").and_then(Value::as_array);
-        for sent in sent.into_iter().flatten() {
-            match self.share(sent, &filing, &envelope) {
-                Some((by, share)) if shares.iter().all(|(b, s)| *b != by && s.x() != share.x()) => {
-                    shares.push((by, share));
-                }
-                _ => eprintln!(
-                    "The share of {} is not good. It is left out; tell a custodian.",
-                    plain(sent.get("name").and_then(Value::as_str).unwrap_or_default())
-                ),
-            }
+        let (shares, bad) = self.shares(&got, &filing, &envelope);
+        if !bad.is_empty() {
+            eprintln!(
+                "The share of {} is not good. It is left out; tell a custodian.",
+                named(&bad)
+            );
         }
-        let shares: Vec<secret::Share> = shares.into_iter().map(|(_, share)| share).collect();
         let plaintext = secret::combine(&envelope, &shares, &h).map_err(|e| match e {
             OpenError::WrongShare { x } => wrong(format!(
                 "the share of place {x} is not the one that was sealed"
@@ -77,6 +71,69 @@ impl Held {
             entry: u64::try_from(number("seq")).unwrap_or_default(),
             ends,
         })
+    }
+
+    /// Checks what was re-sealed before the opening spends the request: where too few shares are good, nothing is opened, and whose
+    /// are bad is said and entered.
+    async fn shares_hold(&self, remote: &Remote, filing: &Filing) -> Result<()> {
+        let call = |method, path: &str, body| {
+            let path = self.path(path);
+            async move {
+                remote
+                    .call(method, &path, &Auth::Poll(&self.poll), body)
+                    .await
+            }
+        };
+        let given = match call(reqwest::Method::GET, "/shares", None).await {
+            Err(e) if e.is_conflict() => return Ok(()), // it is open already, or over: the opening says which
+            given => given?,
+        };
+        let envelope = given.get("envelope").and_then(Value::as_str);
+        let envelope = Envelope::parse(envelope.unwrap_or_default().as_bytes()).map_err(wrong)?;
+        if let Some(what) = filing.fault_of(&envelope) {
+            return Err(wrong(format!("the sealed secret says another {what}")).into());
+        }
+        let (good, bad) = self.shares(&given, filing, &envelope);
+        if good.len() >= usize::from(envelope.header().m) {
+            return Ok(());
+        }
+        for sent in &bad {
+            let body = json!({ "approver": sent.get("approver") });
+            call(reqwest::Method::POST, "/shares/refused", Some(body)).await?;
+        }
+        let why = match bad.is_empty() {
+            true => "Fewer shares came than are needed.".to_owned(),
+            false => format!(
+                "The share of {} is not the one that was sealed; it is in the ledger.",
+                named(&bad)
+            ),
+        };
+        let next = format!(
+            "Let another approver sign {}, then ask here again. And tell a custodian.",
+            self.code()
+        );
+        Err(Error::conflict("Nothing was opened.", why, next).into())
+    }
+
+    /// The good ones of the re-sealed shares that came, and the others as they came.
+    fn shares<'a>(
+        &self,
+        given: &'a Value,
+        filing: &Filing,
+        envelope: &Envelope,
+    ) -> (Vec<secret::Share>, Vec<&'a Value>) {
+        let mut good: Vec<(UserId, secret::Share)> = Vec::new();
+        let mut bad = Vec::new();
+        let sent = given.get("shares").and_then(Value::as_array);
+        for sent in sent.into_iter().flatten() {
+            match self.share(sent, filing, envelope) {
+                Some((by, share)) if good.iter().all(|(b, s)| *b != by && s.x() != share.x()) => {
+                    good.push((by, share));
+                }
+                _ => bad.push(sent),
+            }
+        }
+        (good.into_iter().map(|(_, share)| share).collect(), bad)
     }
 
     /// The opening is in the known ledger, under a checkpoint that goes on from what was seen, and opens what was filed; gives
@@ -139,6 +196,12 @@ impl Held {
         let share = secret::open_delivered_share(&sealed, x, &self.key, &challenge, envelope);
         Some((by, share.ok()?))
     }
+}
+
+/// Whose shares these are.
+fn named(sent: &[&Value]) -> String {
+    let name = |s: &&Value| plain(s.get("name").and_then(Value::as_str).unwrap_or_default());
+    sent.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 fn wrong(why: impl std::fmt::Display) -> Error {

@@ -42,6 +42,11 @@ impl Refusal {
         matches!(self.error, Error::Missing(_))
     }
 
+    /// It is not as the call supposed.
+    pub(super) fn is_conflict(&self) -> bool {
+        matches!(self.error, Error::Conflict(_))
+    }
+
     /// Nothing answers, for now.
     pub(super) fn is_outage(&self) -> bool {
         self.error.status() == 503
