@@ -349,7 +349,7 @@ async fn p9_the_last_custodian_stays_one(under: Under) {
     let (first, second) = (&house.custodian, &house.engineer);
     let leaves = async |who: &Person| client.set_roles(who, who.user, &[Role::Auditor]).await;
     let stays = |answer: Result<()>| {
-        let e = answer.err().expect("the last custodian left");
+        let e = answer.expect_err("the last custodian left");
         assert_eq!(e.status(), Some(409), "{e}");
         assert!(e.to_string().contains("Nobody would be left"), "{e}");
     };
@@ -521,7 +521,7 @@ async fn p9_a_touch_that_comes_late_suspends_no_honest_key(under: Under) {
         }
         for _ in 0..2 {
             let late = client.send_decision(person, request, &signed, share.clone());
-            let e = late.await.err().expect("it came late");
+            let e = late.await.expect_err("it came late");
             assert_eq!(e.status(), Some(409), "{e}");
             assert!(e.to_string().contains("A later touch"), "{e}");
         }
