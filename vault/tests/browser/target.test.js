@@ -85,6 +85,25 @@ step('a custodian drafts its target, and the administrator runs the SQL', async 
   await page.getByRole('button', { name: 'Make the SQL' }).click();
   await page.locator('#sql').waitFor({ state: 'visible' });
   await database.sql(await page.locator('[data-fill=sql]').innerText());
+  // It is there again after a reload, on the credential's page too; and is the same.
+  const again = async () => {
+    const draft = page.locator('details[data-sql]', { hasText: `The SQL for ${ACCOUNT} at ${database.address}, a draft` }).first();
+    await draft.locator('summary').click();
+    await draft.getByText('SCRAM-SHA-256$').waitFor();
+    return draft.locator('[data-copy-text]').innerText();
+  };
+  const shown = await page.locator('[data-fill=sql]').innerText();
+  await helga.go(at.credential);
+  assert.equal(await again(), shown);
+  await look(page, 'credential-sql');
+  await helga.go(`${at.credential}/target`);
+  assert.equal(await again(), shown);
+  await page.fill('#account', ACCOUNT);
+  await page.fill('#address', database.address);
+  await page.fill('#pin', database.pin);
+  await page.getByRole('button', { name: 'Make the SQL' }).click();
+  await page.locator('#sql').waitFor({ state: 'visible' });
+  await database.sql(await page.locator('[data-fill=sql]').innerText());
   await page.fill('#why', 'Its password is kept here from now on.');
   await page.click('#ask button[type=submit]');
   await page.waitForURL(/\/requests\//);
