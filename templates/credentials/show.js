@@ -2,9 +2,11 @@
 
 import { keepFresh } from '../page/fresh.js';
 import { acting, begin, busy, client, progress } from '../page/page.js';
+import { offerSql } from '../page/sql.js';
 
 begin();
 keepFresh(busy);
+offerSql();
 for (const button of document.querySelectorAll('button[data-post]')) {
   button.addEventListener('click', async () => {
     progress('Working…');

@@ -3,8 +3,10 @@
 import { path } from '../lib/api.js';
 import { fileTarget } from '../lib/file.js';
 import { $, begin, client, fill, progress, show, submits } from '../page/page.js';
+import { offerSql } from '../page/sql.js';
 
 begin();
+offerSql();
 const { credential, safe, roster } = $('target').dataset;
 const form = $('draft');
 const unix = () => new FormData(form).get('proof') === 'unix';

@@ -11,6 +11,7 @@ try {
   submits($('admit'), async () => {
     await admitTerminal(await client(), link);
     show($('ask'), false);
+    show($('acts'), false);
     $('headline').textContent = 'The terminal is signed in';
     document.querySelector('.lede').textContent = 'You can close this page. Your own page lists its session and ends it.';
     history.replaceState(null, '', location.pathname);

@@ -1,9 +1,11 @@
 // Finding while one types, and filing with one touch. Without script the form finds by GET and says that it cannot ask for a touch.
 
 import { path } from '../lib/api.js';
-import { askable, fileRelease } from '../lib/file.js';
+import { askable, fileRelease, usual } from '../lib/file.js';
+import { Refusal } from '../lib/refusal.js';
 import { serverNow, short } from '../page/clock.js';
 import { $, acting, begin, client, progress, show } from '../page/page.js';
+import { and } from '../page/words.js';
 
 const form = $('ask');
 const why = $('why');
@@ -115,17 +117,30 @@ function fault(text) {
   if (text) why.focus();
 }
 
+// While a rotation is not proved: the one that worked last, then what may be in force since.
+const mayWork = (credential) => askable(credential).filter((v) => v.state !== 'proved_last').map((v) => v.version).reverse();
+
 async function ask() {
   const data = new FormData(form);
   const { api } = await client();
   const credential = await api.get(path`/credentials/${data.get('c')}`);
-  progress('Touch your key now.');
   const version = data.get('version');
-  const filed = await fileRelease(await client(), {
-    credential, version: version ? Number(version) : undefined, reason: data.get('why'), ticket: data.get('ticket')?.trim() || undefined, durationS: Number(data.get('for')) || undefined,
-  });
+  const wanted = version === 'each' ? mayWork(credential) : [version ? Number(version) : usual(credential)?.version];
+  const filed = [];
+  try {
+    for (const one of wanted) {
+      progress(wanted.length > 1 ? `Touch your key now, for version ${one}.` : 'Touch your key now.');
+      filed.push(await fileRelease(await client(), {
+        credential, version: one, reason: data.get('why'), ticket: data.get('ticket')?.trim() || undefined, durationS: Number(data.get('for')) || undefined,
+      }));
+    }
+  } catch (error) {
+    if (filed.length === 0 || !(error instanceof Refusal)) throw error;
+    const asked = and(wanted.slice(0, filed.length).map((v) => `version ${v}`));
+    throw new Refusal(error.code, { what: `Asked for ${asked}, and not for version ${wanted[filed.length]}.`, why: error.why, next: 'Ask for that one alone.', cause: error });
+  }
   progress('Asked.');
-  location.assign(`/requests/${filed.request}`);
+  location.assign(filed.length > 1 ? '/' : `/requests/${filed[0].request}`);
 }
 
 if (file) {

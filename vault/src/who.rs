@@ -88,6 +88,12 @@ impl FromRequest for Person {
     }
 }
 
+/// "This is for custodians and operators."
+fn meant_for(roles: &[&str]) -> String {
+    let people: Vec<String> = roles.iter().map(|role| format!("{role}s")).collect();
+    format!("This is for {}.", crate::pages::and(&people))
+}
+
 macro_rules! role {
     ($(#[$doc:meta])* $name:ident, $($role:literal)|+) => {
         $(#[$doc])*
@@ -103,7 +109,7 @@ macro_rules! role {
                     if $(p.is($role))||+ { Ok($name(p)) } else {
                         Err(Error::forbidden(
                             "Not done.",
-                            concat!("This is for the role: ", $($role, " "),+, "."),
+                            meant_for(&[$($role),+]),
                             "Ask a custodian for the role, or ask somebody who has it.",
                         ))
                     }
@@ -158,6 +164,15 @@ impl FromRequest for Pre {
 mod tests {
     use super::*;
     use actix_web::test::TestRequest;
+
+    #[test]
+    fn whom_it_is_for_is_a_sentence() {
+        assert_eq!(meant_for(&["custodian"]), "This is for custodians.");
+        assert_eq!(
+            meant_for(&["custodian", "operator"]),
+            "This is for custodians and operators."
+        );
+    }
 
     #[test]
     fn only_a_page_that_reads_by_itself_keeps_no_session() {

@@ -223,13 +223,13 @@ fn service_login(of: ServiceLogin) -> Finding {
         Login::Exceeds(excess) => found(
             Level::Red,
             format!("{what}: {excess}"),
-            "Run the target's SQL again as a superuser, and take away what it names.",
+            "A custodian finds the target's SQL on the credential's page, under \u{201c}Where it lives\u{201d}: run it again as a superuser, and take away what is named here.",
         ),
         // A rehearsal's database may be gone since.
         Login::Fails(why) => found(
             if drill { Level::Amber } else { Level::Red },
             format!("{what}: {why}"),
-            "Nothing is rotated there meanwhile: check that it runs, its address, and that its SQL was run.",
+            "Nothing is rotated there meanwhile: check that it runs, its address, and that its SQL was run: a custodian finds it on the credential's page, under \u{201c}Where it lives\u{201d}.",
         ),
     }
 }

@@ -96,7 +96,7 @@ pub(super) async fn exec(remote: &Remote, running: Running<'_>) -> Result<ExitCo
     let (origin, known) = remote.met().await?;
     let held = Held::new(remote, &asking)?;
     show_link(&origin, &held, &asking)?;
-    live::wait(remote, &held).await?;
+    live::wait(remote, &held, &known).await?;
     let signals = Signals::taken()?; // from here on something is open, and is checked in
     let opened = match held.open(remote, &known).await {
         Ok(opened) => opened,

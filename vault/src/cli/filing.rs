@@ -45,8 +45,8 @@ impl Asked {
         }
     }
 
-    /// What of a filing is not what was asked: what the filing says, and what was asked here.
-    fn differs(&self, filing: &Filing, reason: &str) -> Option<(String, String)> {
+    /// What of a filing is not what was asked: what the filing says, what was asked here, and what else it may be.
+    fn differs(&self, filing: &Filing, reason: &str) -> Option<(String, String, &'static str)> {
         let Filing {
             request,
             release,
@@ -62,15 +62,17 @@ impl Asked {
         let ticket = request.ticket.as_deref().unwrap_or_default();
         let quoted = |text: &str| format!("\u{201c}{text}\u{201d}");
         if !meant {
-            Some((quoted(name), quoted(&self.credential)))
+            let hint = " Is it the one that you meant? Then ask by its whole name.";
+            Some((quoted(name), quoted(&self.credential), hint))
         } else if release.duration_s != seconds {
             let say = |s: u64| format!("{s} seconds");
-            Some((say(release.duration_s), say(seconds)))
+            Some((say(release.duration_s), say(seconds), ""))
         } else if ticket != self.ticket {
             let say = |t: &str| format!("ticket {}", quoted(t));
-            Some((say(ticket), say(&self.ticket)))
+            Some((say(ticket), say(&self.ticket), ""))
         } else if digest(reason) != self.reason {
-            Some(("another reason".into(), "the one that you gave".into()))
+            let says = "another reason".to_owned();
+            Some((says, "the one that you gave".into(), ""))
         } else {
             None
         }
@@ -193,10 +195,14 @@ impl Held {
         let filing = filing(&shown, &sent.roles).map_err(|e| self.unproved(&e))?;
         let key = self.key.public().map_err(Error::internal)?;
         if filing.request.request != self.request {
-            return Err(self.another("another request", "this one"));
+            return Err(self.another("another request", "this one", ""));
         }
         if filing.release.delivery_key != key {
-            return Err(self.another("another terminal\u{2019}s key", "this terminal\u{2019}s"));
+            return Err(self.another(
+                "another terminal\u{2019}s key",
+                "this terminal\u{2019}s",
+                "",
+            ));
         }
         let (Some(reason), Some(salt)) = (&sent.reason.text, &sent.reason.salt) else {
             return Err(self.unproved("its reason is not shown"));
@@ -207,7 +213,7 @@ impl Held {
             return Err(self.unproved("the reason shown is not the one that was signed"));
         }
         match self.asked.differs(&filing, reason) {
-            Some((says, asked)) => Err(self.another(&says, &asked)),
+            Some((says, asked, hint)) => Err(self.another(&says, &asked, hint)),
             None => Ok(filing),
         }
     }
@@ -223,7 +229,7 @@ impl Held {
         )
     }
 
-    fn another(&self, says: &str, asked: &str) -> Error {
+    fn another(&self, says: &str, asked: &str, hint: &str) -> Error {
         let key = self.fingerprint().unwrap_or_default();
         lie(
             format!(
@@ -233,7 +239,7 @@ impl Held {
                 plain(asked)
             ),
             format!(
-                "Call a custodian, say {}, and compare what its page says with what you asked for, and its key with {key}.",
+                "Call a custodian, say {}, and compare what its page says with what you asked for, and its key with {key}.{hint}",
                 self.code()
             ),
         )

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::held::{Held, now};
+use super::known::Known;
 use super::refusal::{Result, plain};
 use super::remote::Remote;
 use super::utc;
@@ -15,10 +16,22 @@ use crate::error::Error;
 
 /// Watches until enough have signed; draws the quorum on stderr. Ctrl-C stops watching, the request stays. A server that
 /// answered before is waited for.
-pub(super) async fn wait(remote: &Remote, held: &Held) -> Result<Value> {
+///
+/// What was filed is checked before anybody has signed it, and again by whoever opens it.
+pub(super) async fn wait(remote: &Remote, held: &Held, known: &Known) -> Result<Value> {
     let mut screen = Screen::new(held.kept());
+    let mut checked = false;
     loop {
-        match held.live(remote).await {
+        let looked = match held.live(remote).await {
+            Ok(Some(live)) if !checked && live.get("state") == Some(&"waiting".into()) => {
+                held.filing(remote, known).await.map(|_| {
+                    checked = true;
+                    Some(live)
+                })
+            }
+            looked => looked,
+        };
+        match looked {
             Ok(None) => screen.once("Waiting for the link to be opened and filed."),
             Ok(Some(live)) => {
                 held.see(&live);

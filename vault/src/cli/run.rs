@@ -99,7 +99,7 @@ pub(super) async fn break_glass(remote: &Remote, breaking: Breaking<'_>) -> Resu
             .into());
         }
     };
-    let live = live::wait(remote, &held).await?;
+    let live = live::wait(remote, &held, &known).await?;
     let reached = live.get("state").and_then(Value::as_str) == Some("reached");
     if !yes && reached && std::io::stdin().is_terminal() && !agreed()? {
         return Err(not_opened(&held).into());

@@ -227,7 +227,7 @@ fn said(e: &tokio_postgres::Error, who: &str) -> TargetError {
             "28P01" | "28000" => TargetError::LoginRefused(who.to_owned()),
             "42501" => TargetError::Refused("this login may not do that".into()),
             "42883" | "3F000" | "42P01" => TargetError::Refused(
-                "Vitrine's functions are missing there; run the target's SQL".into(),
+                "Vitrine's functions are missing there; run the target's SQL again, which a custodian finds on the credential's page, under \u{201c}Where it lives\u{201d}".into(),
             ),
             "3D000" => TargetError::Refused("there is no such database".into()),
             "53300" => TargetError::Unreachable("too many sessions there".into()),

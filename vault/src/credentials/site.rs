@@ -102,6 +102,11 @@ async fn show(
         live,
         versions,
         target: binding(&c),
+        scripts: if who.is("custodian") {
+            scripts(&app, &c).await?
+        } else {
+            Vec::new()
+        },
         rotation: rotation.map(|r| shown_rotation(&r, now)),
         history: history(&app, &c.credential, 8).await?,
     };
@@ -136,6 +141,20 @@ fn binding(c: &Shown) -> Vec<Fact> {
         Fact::new("Address", t.address.clone()).mono(),
         Fact::new("Proved by", t.pin.clone()).mono(),
     ]
+}
+
+/// The SQL of its binding, and of what was drafted since.
+async fn scripts(app: &App, c: &Shown) -> Result<Vec<view::Script>> {
+    let targets = store::targets(&app.ledger.db().pool, id(&c.credential, "credential")?).await?;
+    Ok(targets
+        .into_iter()
+        .map(|t| view::Script {
+            target: t.target,
+            account: t.account,
+            address: t.address,
+            bound: t.live,
+        })
+        .collect())
 }
 
 /// A change at the target, as one chip.
@@ -245,6 +264,7 @@ async fn target(
             format!("Where {} is changed", c.name),
         ),
         current: binding(&c),
+        scripts: scripts(&app, &c).await?,
         credential: c.credential,
         name: c.name,
         safe: link(&safe),

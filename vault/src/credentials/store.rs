@@ -298,6 +298,30 @@ pub async fn target_of<'e>(
     row.as_ref().map(shown_target).transpose()
 }
 
+/// The credential's bound target, and before it the newest of what was drafted since.
+pub async fn targets<'e>(
+    e: impl Executor<'e, Database = Any>,
+    credential: CredentialId,
+) -> Result<Vec<ShownTarget>> {
+    const DRAFTS: usize = 5;
+    let rows = sqlx::query("SELECT target, connector, address, account, pin, live FROM targets WHERE credential = $1 AND (live = 1 OR seq IS NULL) ORDER BY target DESC")
+        .bind(credential.to_string())
+        .fetch_all(e)
+        .await?;
+    let (mut list, mut bound) = (Vec::new(), None);
+    for row in &rows {
+        let target = shown_target(row)?;
+        if target.live {
+            bound = Some(target);
+            break;
+        }
+        list.push(target);
+    }
+    list.truncate(DRAFTS);
+    list.extend(bound);
+    Ok(list)
+}
+
 /// One target, bound or not.
 pub async fn target_by_id<'e>(
     e: impl Executor<'e, Database = Any>,

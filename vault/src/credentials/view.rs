@@ -28,6 +28,8 @@ pub struct Show {
     pub versions: Vec<Version>,
     /// Connector, account, address, pin, entry; empty without a target.
     pub target: Vec<Fact>,
+    /// For custodians: what an administrator runs there.
+    pub scripts: Vec<Script>,
     /// The rotation that runs or ran last.
     pub rotation: Option<Rotation>,
     /// What happened last, newest first.
@@ -69,6 +71,26 @@ pub struct Version {
     pub chip: Chip,
     /// The entry of `version.sealed`.
     pub entry: u64,
+}
+
+/// The SQL of a target, which is made when somebody opens it.
+pub struct Script {
+    /// Target id.
+    pub target: String,
+    /// The account.
+    pub account: String,
+    /// Where.
+    pub address: String,
+    /// The quorum bound it; else it is a draft.
+    pub bound: bool,
+}
+
+impl Script {
+    /// "The SQL for postgres at db:5432/orders, a draft"
+    pub fn words(&self) -> String {
+        let draft = if self.bound { "" } else { ", a draft" };
+        format!("The SQL for {} at {}{draft}", self.account, self.address)
+    }
 }
 
 /// How a change at the target stands, in words a person can read.
@@ -113,6 +135,8 @@ pub struct Target {
     pub need: u32,
     /// The binding it has now, if any.
     pub current: Vec<Fact>,
+    /// What an administrator runs there, and where a draft says.
+    pub scripts: Vec<Script>,
 }
 
 /// `GET /safes/{safe}/credentials/{id}/import`
@@ -165,6 +189,7 @@ mod tests {
                     entry: 1,
                 }],
                 target: Vec::new(),
+                scripts: Vec::new(),
                 rotation: None,
                 history: Vec::new(),
             };

@@ -315,7 +315,22 @@ async fn terminal(app: web::Data<App>, who: Person) -> Result<HttpResponse> {
             "Let a terminal act as you?",
         ),
         name: who.name.clone(),
+        acts: without_a_touch(&|role| who.is(role)),
     })
+}
+
+/// What a session does that needs no signature, by the roles of its person.
+fn without_a_touch(is: &dyn Fn(&str) -> bool) -> Vec<&'static str> {
+    let mut acts = vec![
+        "It reads what you may read: people, safes, requests, the ledger.",
+        "It withdraws and checks in what you asked for, and ends your sessions.",
+    ];
+    if is("custodian") {
+        acts.push("As a custodian it adds credentials, generates passwords, drafts targets, files drills and starts rotations.");
+    } else if is("operator") {
+        acts.push("As an operator it starts rotations.");
+    }
+    acts
 }
 
 /// Ending a session without a script.
@@ -334,6 +349,15 @@ async fn end_session(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_terminal_is_let_in_for_what_its_person_may_do() {
+        let acts = |roles: &[&str]| without_a_touch(&|role| roles.contains(&role)).join(" ");
+        assert!(!acts(&["requester", "approver"]).contains("rotations"));
+        assert!(acts(&["operator"]).contains("As an operator it starts rotations."));
+        let both = acts(&["custodian", "operator"]);
+        assert!(both.contains("generates passwords") && !both.contains("As an operator"));
+    }
 
     #[test]
     fn browsers_are_named_in_words() {

@@ -303,4 +303,6 @@ pub struct Terminal {
     pub task: Task,
     /// Who would be signed in there.
     pub name: String,
+    /// What it could do without a touch.
+    pub acts: Vec<&'static str>,
 }

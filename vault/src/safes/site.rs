@@ -95,13 +95,11 @@ async fn show(app: web::Data<App>, who: Person, path: web::Path<String>) -> Resu
         chip(seen.margin),
         Chip::new(Mark::Plain, format!("{} of {} must sign", seen.m, seen.n)),
     ];
-    if let Some((passed, at)) = store::last_drill(&app.ledger.db().pool, safe.safe).await? {
-        let ago = When(at).ago(now);
-        chips.push(if passed {
-            Chip::new(Mark::Signed, format!("Drilled {ago}"))
-        } else {
-            Chip::new(Mark::Failed, format!("Drill failed {ago}"))
-        });
+    let mut notices = notices(&app, &safe, &seen).await?;
+    if seen.drill {
+        let last = store::last_drill(&app.ledger.db().pool, safe.safe).await?;
+        chips.push(drill_chip(last, now));
+        notices.extend(drill_notice(last, now));
     }
     page(&view::Show {
         desk: desk(&app, &who, Tab::Safes, seen.name.clone()),
@@ -123,8 +121,44 @@ async fn show(app: web::Data<App>, who: Person, path: web::Path<String>) -> Resu
             .collect(),
         policy: policy(&seen),
         change: waiting_change(&app, safe.safe).await?,
-        notices: notices(&app, &safe, &seen).await?,
+        notices,
         history: history(&app, &seen.safe, 6).await?,
+    })
+}
+
+/// A safe for drills that was not drilled in so long is amber (promise P10).
+const DRILLED_WITHIN: i64 = 90 * crate::clock::DAY;
+
+/// How its last drill ended, and when.
+fn drill_chip(last: Option<(bool, i64)>, now: i64) -> Chip {
+    let ago = |at| When(at).ago(now);
+    match last {
+        None => Chip::new(Mark::Attention, "Never drilled"),
+        Some((false, at)) => Chip::new(Mark::Failed, format!("Drill failed {}", ago(at))),
+        Some((true, at)) if now - at >= DRILLED_WITHIN => {
+            Chip::new(Mark::Attention, format!("Drilled {}", ago(at)))
+        }
+        Some((true, at)) => Chip::new(Mark::Signed, format!("Drilled {}", ago(at))),
+    }
+}
+
+fn drill_notice(last: Option<(bool, i64)>, now: i64) -> Option<Notice> {
+    const PLAY: &str = "Play one: vitrine drill break-glass, with the people that it kept (--people FILE) or with new ones.";
+    let (title, text) = match last {
+        None => ("This safe was never drilled", PLAY.to_owned()),
+        Some((false, _)) => (
+            "Its last drill failed",
+            format!("Its report says at which step: mend that. {PLAY}"),
+        ),
+        Some((true, at)) if now - at >= DRILLED_WITHIN => {
+            ("It was not drilled in 90 days", PLAY.to_owned())
+        }
+        Some(_) => return None,
+    };
+    Some(Notice {
+        tone: Tone::Attention,
+        title: title.into(),
+        text,
     })
 }
 
@@ -347,4 +381,50 @@ async fn change(
         keys_drill: app.config.keys.drill,
         candidates: candidates(&app, &named).await?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::DAY;
+
+    #[test]
+    fn p10_a_safe_not_drilled_in_90_days_is_amber_and_says_what_to_do() {
+        let now = 1_000 * DAY;
+        let said = |last| {
+            let chip = drill_chip(last, now);
+            (
+                chip.mark,
+                chip.word,
+                drill_notice(last, now).map(|n| n.title),
+            )
+        };
+        let days = |n: i64| now - n * DAY;
+        assert_eq!(
+            said(Some((true, days(89)))),
+            (Mark::Signed, "Drilled 89 days ago".into(), None)
+        );
+        for (last, mark, word, title) in [
+            (
+                None,
+                Mark::Attention,
+                "Never drilled",
+                "This safe was never drilled",
+            ),
+            (
+                Some((true, days(90))),
+                Mark::Attention,
+                "Drilled 90 days ago",
+                "It was not drilled in 90 days",
+            ),
+            (
+                Some((false, days(1))),
+                Mark::Failed,
+                "Drill failed yesterday",
+                "Its last drill failed",
+            ),
+        ] {
+            assert_eq!(said(last), (mark, word.into(), Some(title.into())));
+        }
+    }
 }

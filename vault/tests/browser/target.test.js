@@ -85,6 +85,25 @@ step('a custodian drafts its target, and the administrator runs the SQL', async 
   await page.getByRole('button', { name: 'Make the SQL' }).click();
   await page.locator('#sql').waitFor({ state: 'visible' });
   await database.sql(await page.locator('[data-fill=sql]').innerText());
+  // It is there again after a reload, on the credential's page too; and is the same.
+  const again = async () => {
+    const draft = page.locator('details[data-sql]', { hasText: `The SQL for ${ACCOUNT} at ${database.address}, a draft` }).first();
+    await draft.locator('summary').click();
+    await draft.getByText('SCRAM-SHA-256$').waitFor();
+    return draft.locator('[data-copy-text]').innerText();
+  };
+  const shown = await page.locator('[data-fill=sql]').innerText();
+  await helga.go(at.credential);
+  assert.equal(await again(), shown);
+  await look(page, 'credential-sql');
+  await helga.go(`${at.credential}/target`);
+  assert.equal(await again(), shown);
+  await page.fill('#account', ACCOUNT);
+  await page.fill('#address', database.address);
+  await page.fill('#pin', database.pin);
+  await page.getByRole('button', { name: 'Make the SQL' }).click();
+  await page.locator('#sql').waitFor({ state: 'visible' });
+  await database.sql(await page.locator('[data-fill=sql]').innerText());
   await page.fill('#why', 'Its password is kept here from now on.');
   await page.click('#ask button[type=submit]');
   await page.waitForURL(/\/requests\//);
@@ -162,9 +181,24 @@ step('after check-in it is changed there, and the old one is dead', async () => 
   // Either may be the one that works, and each can be asked for.
   await mara.go(`/break?c=${at.credential.split('/').at(-1)}`);
   const which = mara.page.getByRole('group', { name: 'Which one?' });
-  assert.deepEqual(await which.locator('label').allInnerTexts(), ['Version 2: may be in force: a rotation is not proved', 'Version 1: worked last']);
+  assert.deepEqual(await which.locator('label').allInnerTexts(), ['Version 2: may be in force: a rotation is not proved', 'Version 1: worked last', 'Each that may work: a request and a touch for each']);
   assert.equal(await which.locator('input:checked').getAttribute('value'), '1');
   await look(mara.page, 'break-two-versions');
+  await which.locator('label', { hasText: 'Each that may work' }).click();
+  await mara.page.fill('#why', 'Whichever works.');
+  await mara.page.click('#file');
+  await mara.page.waitForURL((url) => url.pathname === '/');
+  const yours = await mara.page.locator('section[aria-labelledby=mine] .t a').evaluateAll((all) => all.map((a) => a.getAttribute('href')));
+  assert.equal(yours.length, 2);
+  const versions = [];
+  for (const request of yours) {
+    versions.push(await mara.page.evaluate((at) => fetch(`/api/v1${at}`).then((answer) => answer.json()).then((live) => live.version), request));
+    await mara.go(request);
+    await mara.page.getByText('Withdraw…').click();
+    await mara.page.getByRole('button', { name: 'Withdraw the request' }).click();
+    await mara.says('Withdrawn');
+  }
+  assert.deepEqual(versions.sort(), [1, 2]);
   await proof();
   await rotation(helga, /Version 2 is current; the one before is dead/);
   await look(helga.page, 'credential-rotated');
