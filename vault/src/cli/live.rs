@@ -36,10 +36,10 @@ pub(super) async fn wait(remote: &Remote, held: &Held, known: &Known) -> Result<
             Ok(Some(live)) => {
                 held.see(&live);
                 screen.show(&live, now());
+                if live.get("late") == Some(&Value::Bool(true)) {
+                    return Err(late(held, &live).into());
+                }
                 match live.get("state").and_then(Value::as_str) {
-                    Some("reached") if live.get("late") == Some(&Value::Bool(true)) => {
-                        return Err(late(held, &live).into());
-                    }
                     Some("reached" | "open") => return Ok(live),
                     Some("waiting") => {}
                     _ => return Err(over(held, &live).into()),

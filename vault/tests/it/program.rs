@@ -509,6 +509,41 @@ async fn a_terminal_opens_nothing_but_what_it_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_bad_share_costs_a_terminal_no_opening() {
+    let mut desk = Desk::set().await;
+    let at = Running::start(desk.asking("break", &["--yes"]), Stdio::null());
+    let filed = desk.file(&at).await;
+    let client = &desk.house.client;
+    let first = &mut desk.house.approvers[0];
+    let evidence = client.evidence(first, filed.request).await.unwrap();
+    let yes = quorum::statement::Decision::Approve;
+    let signed = client.decision(first, 0, &evidence, yes).unwrap();
+    let (x, _) = client
+        .reseal(first, 0, &evidence, &signed)
+        .unwrap()
+        .unwrap();
+    let nonsense = Some((x, vec![0; 80]));
+    client
+        .send_decision(first, filed.request, &signed, nonsense)
+        .await
+        .unwrap();
+    desk.sign(filed.request, &[1]).await;
+    let (code, out, err) = at.ended().await;
+    assert_eq!((code, out.as_str()), (1, ""), "{err}");
+    for words in ["Nothing was opened.", "Adaeze Obi", "another approver sign"] {
+        assert!(err.contains(words), "{words} is not in {err}");
+    }
+    let engineer = desk.house.engineer.by();
+    let live = desk.house.client.live(engineer, filed.request).await;
+    assert_eq!(live.unwrap().state, "reached");
+    desk.sign(filed.request, &[2]).await;
+    let again = desk.command(&["break", "--resume", &filed.code, "--yes"]);
+    let (code, _, err) = Running::start(again, Stdio::null()).ended().await;
+    assert_eq!(code, 0, "{err}");
+    assert!(err.contains("The share of Adaeze Obi is not good"), "{err}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_not_opened_in_time_is_asked_for_again() {
     let mut desk = Desk::set().await;
     let mut at = Running::start(desk.asking("break", &["--yes"]), Stdio::null());
