@@ -201,7 +201,7 @@ impl Db {
             })
             .connect_with(options(&url)?)
             .await
-            .map_err(|e| unreachable_database(&e))?;
+            .map_err(|e| unreachable_database(&url, &e))?;
         Ok(Db {
             pool,
             engine,
@@ -375,13 +375,24 @@ fn options(url: &str) -> Result<AnyConnectOptions> {
     })
 }
 
-fn unreachable_database(e: &sqlx::Error) -> Error {
-    Error::Down(
-        Words::new(
+fn unreachable_database(url: &str, e: &sqlx::Error) -> Error {
+    // A server's address may hold a password: only a file is named.
+    let file = url
+        .split('?')
+        .next()
+        .and_then(|u| u.strip_prefix("sqlite://"));
+    let file = file.and_then(|f| std::path::absolute(f).ok());
+    let words = match file.filter(|f| !f.exists()) {
+        Some(file) => Words::new(
             "Not started.",
-            "The database does not answer, or its file is missing.",
-            "Start the database, or run `vitrine init` where there was none.",
+            format!("There is no ledger here: {} is missing.", file.display()),
+            "Give its place: VITRINE_DATA, or `data` in the configuration. Where nothing was ever founded: `vitrine init`.",
         ),
-        e.to_string(),
-    )
+        None => Words::new(
+            "Not started.",
+            "The database does not answer.",
+            "Start it, and see that this user may use it.",
+        ),
+    };
+    Error::Down(words, e.to_string())
 }

@@ -177,11 +177,15 @@ impl Held {
                 "Open it where it was asked for, or withdraw it and ask again.",
             )
         };
-        let code = code.trim().to_ascii_uppercase();
-        if !is_code(&code) {
-            return Err(gone().into());
-        }
-        let path = runtime_dir().ok_or_else(gone)?.join(&code);
+        let Some(normal) = crate::requests::read_code(code) else {
+            return Err(Error::invalid(
+                "Nothing was done.",
+                format!("{code} is no request code."),
+                "One looks like 7KQ4-M2XD; it is on the request's page.",
+            )
+            .into());
+        };
+        let path = runtime_dir().ok_or_else(gone)?.join(normal);
         Ok(Held::read(path).ok_or_else(gone)?)
     }
 
@@ -316,6 +320,12 @@ fn wipe(path: &Path) {
         let _ = file.write_all(&zeros);
     }
     let _ = std::fs::remove_file(path);
+}
+
+/// Where the request of this code was asked for, where it is kept here.
+pub(super) fn url_of(code: &str) -> Option<String> {
+    let path = runtime_dir()?.join(crate::requests::read_code(code)?);
+    Held::read(path).map(|held| held.url)
 }
 
 fn is_code(name: &str) -> bool {

@@ -176,15 +176,14 @@ fn picture(live: &Value, now: i64, kept: bool, unicode: bool) -> Vec<String> {
         let (name, said) = (text(person, "name"), said(live, person));
         lines.push(format!("  {mark} {name:<20} {said}"));
     }
-    let hint = if kept {
-        format!(
-            "Ctrl-C stops watching; vitrine break --resume {}",
-            text(live, "code")
-        )
+    lines.push(format!("  {}, {}", counted(live), left(live, now)));
+    // A line of its own: at 80 columns the way back is not cut off.
+    lines.push(if kept {
+        let code = text(live, "code");
+        format!("  Ctrl-C stops watching; back: vitrine break --resume {code}")
     } else {
-        "The key is in memory alone: stay here".to_owned()
-    };
-    lines.push(format!("  {}, {}   {hint}", counted(live), left(live, now)));
+        "  The key is in memory alone: stay here".to_owned()
+    });
     lines
 }
 

@@ -106,7 +106,7 @@ Exit codes: 0 up to amber, 1 red; with --strict 0 up to note, 1 amber or red.")]
         #[command(flatten)]
         ask: Ask,
         /// Goes on with a request of this machine.
-        #[arg(long, value_name = "CODE")]
+        #[arg(long, value_name = "CODE", conflicts_with = "credential")]
         resume: Option<String>,
         /// Opens without asking once more.
         #[arg(long)]
@@ -136,7 +136,7 @@ Exit codes: the command's own, 128 and the signal for one that was killed; 1 whe
         #[command(flatten)]
         ask: Ask,
         /// Hands the secret over in this variable of the command alone.
-        #[arg(long, default_value = "PGPASSWORD", conflicts_with = "fd")]
+        #[arg(long, default_value = "PGPASSWORD", conflicts_with = "fd", value_parser = variable)]
         env: String,
         /// Hands the secret over on this descriptor, 3 to 9.
         #[arg(long, value_parser = clap::value_parser!(i32).range(3..=9))]
@@ -164,11 +164,14 @@ Exit codes: the command's own, 128 and the signal for one that was killed; 1 whe
     Audit(Audit),
 }
 
+/// Where a first start serves.
+const HERE: &str = "http://localhost:7443";
+
 #[derive(clap::Args)]
 struct At {
-    /// Where Vitrine is.
-    #[arg(long, env = "VITRINE_URL", default_value = "http://localhost:7443")]
-    url: String,
+    /// Where Vitrine is: http://localhost:7443, or where a request that goes on was asked for.
+    #[arg(long, env = "VITRINE_URL")]
+    url: Option<String>,
     /// The founding fingerprint of its ledger, from the founding card; else the one that this terminal met first.
     #[arg(long, env = "VITRINE_LEDGER", value_name = "FINGERPRINT", value_parser = fingerprint)]
     ledger: Option<quorum::Hash>,
@@ -181,7 +184,19 @@ impl At {
         runtime: &tokio::runtime::Runtime,
         verb: impl AsyncFnOnce(&remote::Remote) -> Result<ExitCode>,
     ) -> Result<ExitCode> {
-        let remote = remote::Remote::new(&self.url, self.ledger)?;
+        self.reached_for(None, runtime, verb)
+    }
+
+    /// As `reached`, about a request that may be kept here.
+    fn reached_for(
+        &self,
+        code: Option<&str>,
+        runtime: &tokio::runtime::Runtime,
+        verb: impl AsyncFnOnce(&remote::Remote) -> Result<ExitCode>,
+    ) -> Result<ExitCode> {
+        let url = self.url.clone().or_else(|| held::url_of(code?));
+        let url = url.as_deref().unwrap_or(HERE);
+        let remote = remote::Remote::new(url, self.ledger)?;
         runtime.block_on(async {
             let done = verb(&remote).await;
             if done.as_ref().err().is_none_or(Refusal::was_told) {
@@ -200,7 +215,7 @@ struct Ask {
     /// Incident or change number.
     #[arg(long)]
     ticket: Option<String>,
-    /// For how long: 15m, 900s, 1h.
+    /// For how long: 15m, 900s, 1h; at most what the safe allows.
     #[arg(long = "for", default_value = "15m", value_parser = seconds)]
     seconds: u64,
 }
@@ -224,6 +239,16 @@ enum Audit {
         #[arg(long)]
         seen: Vec<PathBuf>,
     },
+}
+
+fn variable(name: &str) -> std::result::Result<String, String> {
+    let fits =
+        |(i, c): (usize, char)| c == '_' || c.is_ascii_alphabetic() || i > 0 && c.is_ascii_digit();
+    if !name.is_empty() && name.chars().enumerate().all(fits) {
+        Ok(name.to_owned())
+    } else {
+        Err("a variable's name: letters, digits and _, not beginning with a digit".into())
+    }
 }
 
 fn fingerprint(text: &str) -> std::result::Result<quorum::Hash, String> {
@@ -262,7 +287,10 @@ fn asking(credential: String, ask: Ask) -> held::Asking {
 
 /// Runs the program; `main` is only this.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => return misused(&usage),
+    };
     let as_json = cli.json;
     // Of `exec` the command has stdout, whether it was run or not.
     let telling = match &cli.verb {
@@ -287,6 +315,24 @@ pub fn run() -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// What was typed is no command; or help was asked for.
+fn misused(usage: &clap::Error) -> ExitCode {
+    let words = std::env::args_os().skip(1).take_while(|a| a != "--");
+    let as_json = words.into_iter().any(|a| a == "--json");
+    if as_json && usage.use_stderr() {
+        let text = usage.to_string();
+        let mut lines = text.lines().map(|l| l.trim_start_matches("error: ").trim());
+        let refused = json!({
+            "type": "usage", "title": "Wrong usage.", "detail": lines.next().unwrap_or_default(),
+            "next": "See --help.",
+        });
+        println!("{}", json!({ "error": refused }));
+    } else {
+        let _ = usage.print();
+    }
+    ExitCode::from(if usage.use_stderr() { 2 } else { 0 })
 }
 
 fn say_refusal(refusal: &Refusal, as_json: bool) {
@@ -377,7 +423,7 @@ fn go(cli: Cli) -> Result<ExitCode> {
             yes,
             copy,
             at,
-        } => at.reached(&runtime, async |remote| {
+        } => at.reached_for(resume.as_deref(), &runtime, async |remote| {
             let breaking = run::Breaking {
                 asking: credential.map(|c| asking(c, ask)),
                 resume: resume.as_deref(),
@@ -387,7 +433,7 @@ fn go(cli: Cli) -> Result<ExitCode> {
             };
             run::break_glass(remote, breaking).await
         }),
-        Verb::Checkin { code, at } => at.reached(&runtime, async |remote| {
+        Verb::Checkin { code, at } => at.reached_for(Some(&code), &runtime, async |remote| {
             run::check_in(remote, &code, json).await
         }),
         Verb::Exec {

@@ -179,9 +179,21 @@ fn not_opened(held: &Held) -> Error {
     Error::conflict("Not opened.", "You did not say y.", next)
 }
 
+fn elsewhere(remote: &Remote, code: &str) -> Error {
+    let code = crate::requests::read_code(code).unwrap_or_default();
+    Error::conflict(
+        "Not checked in.",
+        format!("This terminal does not hold the key of {code}."),
+        format!("Check it in on its page: {}/r/{code}", remote.url()),
+    )
+}
+
 /// `vitrine checkin CODE`.
 pub(super) async fn check_in(remote: &Remote, code: &str, as_json: bool) -> Result<ExitCode> {
-    let held = Held::resume(code)?;
+    let held = Held::resume(code).map_err(|e| match e.is_conflict() {
+        true => elsewhere(remote, code).into(),
+        false => e,
+    })?;
     let done = held.check_in(remote).await?;
     let rotates = held::release_of(&done).is_some_and(|release| release.sealed_as.target.is_some());
     if as_json {

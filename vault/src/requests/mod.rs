@@ -41,6 +41,23 @@ pub fn code(request: RequestId) -> String {
     text
 }
 
+/// A code as somebody typed or heard it: whatever its case, with or without its hyphen, O for 0, I or L for 1.
+pub fn read_code(text: &str) -> Option<String> {
+    let mut code = String::with_capacity(9);
+    for c in text.chars().filter(|c| !matches!(c, '-' | ' ')) {
+        if code.len() == 4 {
+            code.push('-');
+        }
+        code.push(match c.to_ascii_uppercase() {
+            'O' => '0',
+            'I' | 'L' => '1',
+            c if c.is_ascii() && CROCKFORD.contains(&(c as u8)) => c,
+            _ => return None,
+        });
+    }
+    (code.len() == 9).then_some(code)
+}
+
 /// Enough have signed a release, and nobody opened it in time: once that is reached its own limit alone decides.
 pub fn too_late(filed: &store::Filed, now: i64) -> bool {
     match (filed.state, filed.open_until) {
@@ -114,6 +131,29 @@ mod tests {
         let id =
             RequestId::from_uuid_bytes([0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x21]);
         assert_eq!(code(id), "0000-0011");
+    }
+
+    #[test]
+    fn a_code_is_read_as_it_was_heard() {
+        for heard in [
+            "S133-N26V",
+            "s133n26v",
+            " S133 N26V",
+            "sl33-n26v",
+            "SI33N26V",
+        ] {
+            assert_eq!(read_code(heard).as_deref(), Some("S133-N26V"), "{heard}");
+        }
+        for none in [
+            "",
+            "S133-N26",
+            "S133-N26VV",
+            "S133-N26U",
+            "S133-N26\u{e9}",
+            "foo",
+        ] {
+            assert_eq!(read_code(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -214,6 +214,8 @@ pub struct Row {
 pub struct BreakGlass {
     /// Shell.
     pub desk: Desk,
+    /// Where Vitrine is, for the terminal's command.
+    pub origin: String,
     /// What was searched for.
     pub q: String,
     /// What was found, at most twenty.
@@ -255,9 +257,11 @@ impl BreakGlass {
         } else {
             format!(" --ticket {}", shell(&self.ticket))
         };
+        // It asks why itself.
         format!(
-            "vitrine break {} --why \"…\"{ticket} --for 15m",
-            shell(name)
+            "vitrine break {}{ticket} --url {}",
+            shell(name),
+            self.origin
         )
     }
 

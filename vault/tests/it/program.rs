@@ -1032,7 +1032,7 @@ async fn what_is_typed_wrong_is_told_with_what_to_do() {
         ),
         (
             args(&["checkin", "aaaa-aaaa"]),
-            "does not hold the key of aaaa-aaaa",
+            "does not hold the key of AAAA-AAAA",
             &[],
         ),
         (

@@ -1,6 +1,7 @@
 //! Asking: find, why, how long. `?q=` and `?c=` work without a script.
 
 use actix_web::{HttpResponse, web};
+use quorum::ids::CredentialId;
 use serde::Deserialize;
 
 use crate::app::App;
@@ -72,7 +73,7 @@ pub(super) async fn form(
             text: "It was never here, or you followed an old link. Find it by name.".into(),
         })
     } else {
-        None
+        wanted.and_then(|c| asked_already(&all, c, &who))
     };
     let mut found: Vec<Found> = matching
         .iter()
@@ -92,6 +93,13 @@ pub(super) async fn form(
     );
     page(&BreakGlass {
         desk: desk(&app, &who, Tab::None, title),
+        origin: app
+            .ledger
+            .founding()?
+            .origins
+            .first()
+            .cloned()
+            .unwrap_or_default(),
         q: asking.q,
         found,
         total: credentials::count(&app).await?,
@@ -99,6 +107,19 @@ pub(super) async fn form(
         why: asking.why.chars().take(REASON).collect(),
         ticket: asking.ticket.chars().take(60).collect(),
         problem,
+    })
+}
+
+/// What the reader asks for already waits: a second request would be a second one to approve.
+fn asked_already(all: &[Shown], credential: CredentialId, who: &Person) -> Option<Notice> {
+    let wanted = credential.to_string();
+    let c = all.iter().find(|c| c.credential == wanted)?;
+    let request = c.request.as_deref()?.parse().ok()?;
+    let mine = c.held_until.is_none() && c.held_by.as_deref() == Some(who.name.as_str());
+    mine.then(|| Notice {
+        tone: Tone::Attention,
+        title: format!("You ask for it already: {}", crate::requests::code(request)),
+        text: "Look there first: approvers would have a second one to sign.".into(),
     })
 }
 

@@ -48,9 +48,11 @@ async fn by_code(
     who: Person,
     code: web::Path<String>,
 ) -> Result<HttpResponse> {
-    let filed = store::by_code(&app.ledger.db().pool, &code.to_ascii_uppercase())
+    let missing = || crate::error::Error::missing("request");
+    let code = super::read_code(&code).ok_or_else(missing)?;
+    let filed = store::by_code(&app.ledger.db().pool, &code)
         .await?
-        .ok_or_else(|| crate::error::Error::missing("request"))?;
+        .ok_or_else(missing)?;
     let part = Part::of(&app, &who, &filed, &filed.asked()?).await?;
     let page = match part.next() {
         Some(Act::Approve) => "/approve",
