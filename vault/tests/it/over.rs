@@ -374,7 +374,7 @@ async fn p7_a_quorum_that_nobody_uses_in_time_is_over(under: Under) {
     let late = house.client.open(&mut house.engineer, &release).await;
     let late = late.err().expect("it was opened");
     assert_eq!(late.status(), Some(409), "{late}");
-    assert!(late.to_string().contains("in time"), "{late}");
+    assert!(late.to_string().contains("Too late"), "{late}");
     let lines = house.client.lines(&house.custodian, "").await.unwrap();
     assert_eq!(
         lines
