@@ -530,3 +530,20 @@ async fn p9_a_touch_that_comes_late_suspends_no_honest_key(under: Under) {
     let suspended = client.lines(&house.custodian, "authenticator.distrusted");
     assert_eq!(suspended.await.unwrap().len(), 0);
 }
+
+both!(p5_an_anchor_is_not_replaced_by_what_is_adopted);
+async fn p5_an_anchor_is_not_replaced_by_what_is_adopted(under: Under) {
+    let mut house = House::furnished(under).await;
+    house.app.kill();
+    let said = |app: &TestApp| std::fs::read_to_string(app.log()).unwrap();
+    house
+        .app
+        .serve_adopting(&format!("7:{}", "0".repeat(64)))
+        .await;
+    assert!(
+        said(&house.app).contains("--adopt was not used"),
+        "{}",
+        said(&house.app)
+    );
+    house.opened().await;
+}
