@@ -24,10 +24,13 @@ pub(super) async fn wait(remote: &Remote, held: &Held, known: &Known) -> Result<
     loop {
         let looked = match held.live(remote).await {
             Ok(Some(live)) if !checked && live.get("state") == Some(&"waiting".into()) => {
-                held.filing(remote, known).await.map(|_| {
-                    checked = true;
-                    Some(live)
-                })
+                match held.filing(remote, known).await {
+                    Err(e) if !e.is_outage() => Err(e),
+                    done => {
+                        checked = done.is_ok();
+                        Ok(Some(live))
+                    }
+                }
             }
             looked => looked,
         };

@@ -250,6 +250,7 @@ async fn one(remote: &Remote, auth: &Auth<'_>, meant: &str) -> Result<String> {
 /// `vitrine rotate CREDENTIAL`: starts a rotation and follows it.
 pub(super) async fn rotate(remote: &Remote, credential: &str, as_json: bool) -> Result<ExitCode> {
     let session = session::session()?;
+    remote.met().await?; // before the session is shown to it
     let auth = Auth::Session(&session);
     let id = one(remote, &auth, credential).await?;
     remote

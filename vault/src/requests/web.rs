@@ -329,7 +329,9 @@ async fn open(
     let (request, caller) = (id(&path)?, caller(&req).await?);
     let may = |filed: &Filed| caller.must_have_asked(filed);
     match release::open(&app, request, body.from, may).await {
-        Err(Error::Conflict(words)) => Err(late(&app, request, words).await),
+        Err(Error::Conflict(words)) if body.from <= app.ledger.size() => {
+            Err(late(&app, request, words).await)
+        }
         done => ok(done?),
     }
 }

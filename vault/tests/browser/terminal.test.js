@@ -47,6 +47,7 @@ function terminal(args, { input, env = {} } = {}) {
   child.stdout.on('data', (part) => { said.out += part; });
   child.stderr.on('data', (part) => { said.err += part; });
   const ended = new Promise((done) => { child.on('close', done); });
+  child.stdin.on('error', () => {}); // it may have ended before it was written to
   child.stdin.end(input ?? '');
   const says = async (pattern) => {
     for (let tries = 0; tries < 300; tries += 1) {
