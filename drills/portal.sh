@@ -18,4 +18,5 @@ else
 fi
 echo
 echo "Any FIDO2 key will do here, software ones too, for drill safes. Begin anew: rm -r target/run. Stop: Ctrl-C."
+echo "On another machine: ssh -L 7443:localhost:7443 HOST, then http://localhost:7443 (not 127.0.0.1: keys answer the name alone)."
 exec "$VITRINE" serve
