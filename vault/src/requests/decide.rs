@@ -365,6 +365,7 @@ async fn decided(
         .ledger
         .write_on(reads, move |tx, facts| decided.entered(tx, facts, writes))
         .await?;
+    crate::fault::point("decide.committed");
     if let Some(said) = entered
         .said
         .iter()

@@ -566,6 +566,7 @@ async fn closed(app: &App, request: RequestId, why: Closed, outlasted: bool) -> 
             })
         })
         .await?;
+    crate::fault::point("close.committed");
     Ok(())
 }
 

@@ -573,6 +573,32 @@ async fn p3_removed_or_revoked_after_approval(under: Under) {
         .unwrap();
 }
 
+both!(p3_removed_after_approval);
+/// Whoever leaves the roster has not signed any more, though the request was reached.
+async fn p3_removed_after_approval(under: Under) {
+    let mut house = House::furnished(under).await;
+    let release = house.ask().await;
+    house.approve(&release, &[0, 1]).await;
+    let (client, custodian) = (&house.client, &house.custodian);
+    let shown = client.safe(custodian, house.safe).await.unwrap();
+    let new = {
+        let stays = [&house.approvers[0], &house.approvers[2]];
+        NewSafe::drill("Production databases", 2, 2).roster(2, &stays)
+    };
+    let filed = client.propose_roster(custodian, &shown, new, "Jun has left.");
+    let request = filed.await.unwrap().request;
+    for place in [0, 2] {
+        let approver = &mut house.approvers[place];
+        house.client.approve(approver, 0, request).await.unwrap();
+    }
+    let refused = house.client.open(&mut house.engineer, &release).await;
+    let refused = refused.err().expect("a leaver's signature counted");
+    assert_eq!(refused.status(), Some(409), "{refused}");
+    house.approve(&release, &[2]).await;
+    let opened = house.client.open(&mut house.engineer, &release).await;
+    opened.unwrap();
+}
+
 both!(p4_disk_full);
 async fn p4_disk_full(under: Under) {
     let pg = under.cluster();
@@ -1216,17 +1242,24 @@ both!(p4_killed_at_every_step_of_a_release);
 /// kill -9 between every two steps of a release: nothing lost, nothing opened twice.
 async fn p4_killed_at_every_step_of_a_release(under: Under) {
     let mut house = House::furnished(under).await;
-    for point in [
+    let points = [
         "open.before",
         "open.committed",
         "open.anchored",
         "open.unwrapped",
-    ] {
+    ];
+    // A process that saw the approvals goes another way than one that has just started.
+    for (point, saw) in points.iter().flat_map(|p| [(*p, false), (*p, true)]) {
         let release = house.ask().await;
-        house.approve(&release, &[0, 1]).await;
+        if !saw {
+            house.approve(&release, &[0, 1]).await;
+        }
         house.app.kill();
         house.app.set("VITRINE_FAULT", point);
         house.app.serve().await;
+        if saw {
+            house.approve(&release, &[0, 1]).await;
+        }
         assert!(
             house
                 .client
@@ -1249,6 +1282,31 @@ async fn p4_killed_at_every_step_of_a_release(under: Under) {
             .await
             .unwrap();
     }
+    // Between the commit and the answer of what comes before and after.
+    let release = house.ask().await;
+    house.approve(&release, &[0]).await;
+    let cut = async |house: &mut House, point: &str| {
+        house.app.kill();
+        house.app.set("VITRINE_FAULT", point);
+        house.app.serve().await;
+        let request = release.filed.request;
+        let failed = if point == "close.committed" {
+            let opened = house.client.open(&mut house.engineer, &release).await;
+            opened.unwrap();
+            let by = house.engineer.by();
+            house.client.check_in(by, request).await.is_err()
+        } else {
+            let approver = &mut house.approvers[1];
+            house.client.approve(approver, 0, request).await.is_err()
+        };
+        assert!(failed && house.app.died().await, "{point} was not reached");
+        house.app.set("VITRINE_FAULT", "");
+        house.app.serve().await;
+        let live = house.client.live(house.engineer.by(), request).await;
+        live.unwrap().state
+    };
+    assert_eq!(cut(&mut house, "decide.committed").await, "reached");
+    assert_eq!(cut(&mut house, "close.committed").await, "closed");
     // And where what is open is given again.
     let (release, plaintext) = house.opened().await;
     house.app.kill();
