@@ -2,6 +2,7 @@
 //! for each version that may still be asked for: that one needs people on its own roster and on the one in force, each with a
 //! live key that holds a share of it.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -75,9 +76,8 @@ impl Quorums {
         drop(conn); // what verifies takes one of its own
         let mut sealed = BTreeMap::new();
         for version in holdings.versions {
-            if !sealed.contains_key(&version.epoch) {
-                let of = app.rosters.of(&app.ledger, safe, version.epoch).await?;
-                sealed.insert(version.epoch, of);
+            if let Entry::Vacant(free) = sealed.entry(version.epoch) {
+                free.insert(app.rosters.of(&app.ledger, safe, version.epoch).await?);
             }
         }
         Ok(Quorums { in_force, sealed })
