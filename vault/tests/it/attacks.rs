@@ -1324,7 +1324,7 @@ async fn p4_killed_at_every_step_of_a_release(under: Under) {
         .lines(&house.custodian, "release.opened")
         .await
         .unwrap();
-    assert_eq!(opened.len(), 5);
+    assert_eq!(opened.len(), 10);
 }
 
 both!(p11_no_secret_on_disk_or_in_the_log);
