@@ -303,7 +303,8 @@ mod tests {
              \u{20} [x] Adaeze Obi           signed 00:01:23 UTC\n\
              \u{20} [~] Jun Takahashi        reading\n\
              \u{20} [-] Tomasz Wren          cannot sign\n\
-             \u{20} 1 of 2, to sign within 12 min 40 s   Ctrl-C stops watching; vitrine break --resume 7KQ4-M2XD"
+             \u{20} 1 of 2, to sign within 12 min 40 s\n\
+             \u{20} Ctrl-C stops watching; back: vitrine break --resume 7KQ4-M2XD"
         );
     }
 

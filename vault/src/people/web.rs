@@ -771,14 +771,7 @@ async fn roles(
                 if changed.rows_affected() == 0 {
                     return Err(Error::missing("person"));
                 }
-                // Nobody else could give the role back, admit anybody or let a key sign again (promise P9).
-                if store::live_custodians(tx.conn()).await? == 0 {
-                    return Err(Error::conflict(
-                        "Not changed.",
-                        "Nobody would be left who is a custodian and has a key that signs.",
-                        "Make somebody else a custodian first.",
-                    ));
-                }
+                must_leave_a_custodian(tx).await?;
                 Ok(done)
             })
         })
@@ -826,13 +819,31 @@ async fn key_act(
                 match act.as_str() {
                     "suspend" => store::suspend(tx.conn(), key.authenticator, done.seq()).await?,
                     "unsuspend" => restore(tx, key.authenticator, done.seq()).await?,
-                    _ => revoke(tx, key.authenticator, done.seq()).await?,
+                    _ => {
+                        let before = store::live_custodians(tx.conn()).await?;
+                        revoke(tx, key.authenticator, done.seq()).await?;
+                        if before > 0 {
+                            must_leave_a_custodian(tx).await?;
+                        }
+                    }
                 }
                 Ok(done)
             })
         })
         .await?;
     ok(json!({ "seq": receipt.seq() }))
+}
+
+/// Refuses to leave nobody who could admit people, give a role back or let a key sign again (promise P9).
+async fn must_leave_a_custodian(tx: &mut Tx) -> Result<()> {
+    if store::live_custodians(tx.conn()).await? > 0 {
+        return Ok(());
+    }
+    Err(Error::conflict(
+        "Not changed.",
+        "Nobody would be left who is a custodian and has a key that signs.",
+        "Make somebody else a custodian first, or enrol another key.",
+    ))
 }
 
 /// Refuses to end somebody else's key for good where fewer people could then sign, or open what is sealed already, than that

@@ -354,6 +354,12 @@ async fn p9_the_last_custodian_stays_one(under: Under) {
         assert!(e.to_string().contains("Nobody would be left"), "{e}");
     };
     stays(leaves(first).await);
+    let own = KeyAct {
+        authenticator: first.keys[0].authenticator,
+        user: first.user,
+        why: "For the test.".into(),
+    };
+    stays(client.revoke(first, 0, &own).await);
     let amber = "one custodian alone has a key that signs";
     assert_eq!(level_of(&doctor(&house.app), amber), "amber");
     client
