@@ -326,6 +326,7 @@ fn word(line: &Line, filed: &Filed, asked: &Asked) -> String {
         "release.opened" => format!("{} opened it", asked.requester_name),
         "release.closed" if filed.why.as_deref() == Some("checked_in") => "Checked in".into(),
         "release.closed" => "Closed on time".into(),
+        "release.refused" if filed.open_until.is_some() => "Nobody opened it in time".into(),
         "release.refused" => "Refused".into(),
         "roster.set" => "The roster is in force".into(),
         "target.set" => "Bound".into(),
