@@ -16,12 +16,16 @@ export const program = path.resolve(root, process.env.VITRINE_BIN ?? process.env
 /** Where a picture or another output of the tests goes. */
 export const out = (...parts) => path.join(root, ...parts);
 
+// Below those that the system gives to whoever connects (32768 and up on Linux): it is free still when the program is started again.
 async function freePort() {
-  const server = createServer();
-  await new Promise((done) => { server.listen(0, '127.0.0.1', done); });
-  const { port } = server.address();
-  await new Promise((done) => { server.close(done); });
-  return port;
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const server = createServer();
+    const free = await new Promise((done) => { server.once('error', () => done(false)).listen(port, '127.0.0.1', () => done(true)); });
+    if (!free) continue;
+    await new Promise((done) => { server.close(done); });
+    return port;
+  }
 }
 
 async function until(what, ms, look) {

@@ -14,7 +14,7 @@ use quorum::ids::{CredentialId, SafeId};
 use quorum::statement::{Role, SecretKind};
 use sqlx::AnyPool;
 
-use crate::testbed::Postgres;
+use crate::testbed::{Postgres, free_port};
 
 /// Which database is under it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,11 +93,7 @@ impl TestApp {
             .prefix("vitrine-it-")
             .tempdir()
             .unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = free_port();
         let mut env = vec![
             (
                 "VITRINE_DATA".into(),
@@ -442,8 +438,7 @@ impl TestApp {
             .unwrap();
         let anchor = dir.path().join("anchor");
         std::fs::copy(self.dir.path().join("data/anchor"), &anchor).unwrap();
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
+        let port = free_port();
         let mut twin = TestApp {
             dir,
             port,
