@@ -124,7 +124,7 @@ pub fn may_act(
         at,
     )
     .map_err(|e| match e {
-        Refusal::OpenedTooLate => super::release::too_late(),
+        Refusal::OpenedTooLate => super::release::too_late(filed),
         e => Error::conflict(
             "Not done.",
             format!("The rules refuse: {e}."),

@@ -29,7 +29,8 @@ use crate::convert::Audited;
 use crate::credentials::store as credentials;
 use crate::error::{Error, Result};
 use crate::keys::Wrapped;
-use crate::ledger::{AskedTree, Checkpoint, Ledger, Receipt, Recorded, Tree, Tx};
+use crate::ledger::{AskedTree, Ledger, Receipt, Recorded, Tree, Tx};
+use crate::pages::When;
 use crate::people::store as people;
 use crate::safes::rosters::{self, unproved};
 use crate::script::{Facts, Script, name};
@@ -220,21 +221,6 @@ struct Given {
     tree: Tree,
 }
 
-/// Refuses unless the ledger has this very request, so that a row cannot send `h` to another delivery key.
-async fn filed_as_signed(app: &App, filed: &Filed, checkpoint: &Checkpoint) -> Result<()> {
-    let differs = || unproved("a request's row is not what was signed");
-    let proved = rosters::proved(&app.ledger, filed.seq, checkpoint).await?;
-    let entry = Entry::parse(&proved.entry).map_err(|_| differs())?;
-    app.ledger
-        .must_include(filed.seq, entry.leaf, checkpoint)
-        .await?;
-    let signed = entry.signed().ok_or_else(differs)?;
-    let same = signed.statement_bytes == filed.statement
-        && signed.statement.signer == Some(filed.requester)
-        && entry.seq == filed.seq;
-    if same { Ok(()) } else { Err(differs()) }
-}
-
 /// What is stored of a version, beside its shares.
 struct Sealed {
     envelope: Envelope,
@@ -258,7 +244,7 @@ fn over(filed: &Filed) -> Error {
             "This release is closed.",
             "Ask again: everybody signs anew, a signature is for one request.",
         ),
-        State::Refused => too_late(),
+        State::Refused => too_late(filed),
         _ => Error::conflict(
             "Not opened.",
             "Nothing came of this request.",
@@ -281,9 +267,8 @@ async fn opened_before(
         return Err(Error::internal("no release"));
     };
     let (receipt, entry, listed) = app.ledger.receipt_of(filed.request, release).await?;
-    let checkpoint = app.ledger.covering(receipt.seq()).await?;
-    filed_as_signed(app, filed, &checkpoint).await?;
     let said = told.said.clone();
+    // The filing too: a row cannot send `h` to another delivery key.
     let proof = proved::decisions(app, filed, Some(rosters), told).await?;
     let then = At {
         seq: receipt.seq(),
@@ -646,10 +631,13 @@ pub async fn refuse_late(app: &App, request: RequestId) -> Result<()> {
 const LATE: &str = "Enough had signed, and nobody opened it in time. Ask again: everybody signs anew, a signature is for one request.";
 
 /// The refusal of a release that has its quorum and whose time to open is over.
-pub fn too_late() -> Error {
+pub fn too_late(filed: &Filed) -> Error {
+    let until = filed
+        .open_until
+        .map_or_else(|| "then".to_owned(), |u| When(u).second());
     Error::conflict(
-        "Not opened.",
-        "Enough had signed, and nobody opened it in time.",
+        "Too late to open.",
+        format!("Enough signed, and nobody opened it before {until}."),
         "Ask again: everybody signs anew, a signature is for one request.",
     )
 }

@@ -14,9 +14,8 @@ use super::file::{self, SentFiling};
 use super::store::{self, Filed};
 use super::{evidence, live, poll, release, shares};
 use crate::app::App;
-use crate::error::{Error, Result, Words};
+use crate::error::{Error, Result};
 use crate::http::ok;
-use crate::pages::When;
 use crate::people::sessions::{self, Token};
 use crate::touch::Signed;
 use crate::who::{self, Person};
@@ -328,30 +327,7 @@ async fn open(
 ) -> Result<HttpResponse> {
     let (request, caller) = (id(&path)?, caller(&req).await?);
     let may = |filed: &Filed| caller.must_have_asked(filed);
-    match release::open(&app, request, body.from, may).await {
-        Err(Error::Conflict(words)) if body.from <= app.ledger.size() => {
-            Err(late(&app, request, words).await)
-        }
-        done => ok(done?),
-    }
-}
-
-/// The refusal of an opening, which says so where it came too late.
-async fn late(app: &App, request: RequestId, words: Words) -> Error {
-    let now = app.ledger.clock().now();
-    let until = store::by_id(&app.ledger.db().pool, request).await;
-    let until = until.ok().filter(|filed| super::too_late(filed, now));
-    match until.and_then(|filed| filed.open_until) {
-        Some(until) => Error::conflict(
-            "Too late to open.",
-            format!(
-                "Enough signed, and nobody opened it before {}.",
-                When(until).second()
-            ),
-            "Ask again: everybody signs anew, a signature is for one request.",
-        ),
-        None => Error::Conflict(words),
-    }
+    ok(release::open(&app, request, body.from, may).await?)
 }
 
 async fn check_in(
