@@ -15,9 +15,12 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../migrations/0001_founding.sql")),
     (2, include_str!("../migrations/0002_leaves.sql")),
     (3, include_str!("../migrations/0003_servers.sql")),
+    (4, include_str!("../migrations/0004_one_tree.sql")),
 ];
+/// How a migration begins that PostgreSQL has no use for.
+const SQLITE_ALONE: &str = "-- SQLite alone.";
 
-/// Tables that are only ever added to, made by the first migration.
+/// Tables that are only ever added to. The first migration makes them; on SQLite the fourth makes all but the checkpoints anew.
 const APPEND_ONLY: &[&str] = &[
     "ledger_entries",
     "ledger_nodes",
@@ -140,6 +143,7 @@ impl Engine {
     fn schema(self, text: &str) -> String {
         match self {
             Engine::Sqlite => text.to_owned(),
+            Engine::Postgres if text.starts_with(SQLITE_ALONE) => String::new(),
             Engine::Postgres => text.replace(" BLOB", " BYTEA"),
         }
     }
@@ -147,8 +151,8 @@ impl Engine {
     fn append_only(self, table: &str) -> String {
         match self {
             Engine::Sqlite => format!(
-                "CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table} BEGIN SELECT RAISE(ABORT, 'append only'); END;\
-                 CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} BEGIN SELECT RAISE(ABORT, 'append only'); END;"
+                "CREATE TRIGGER IF NOT EXISTS {table}_no_update BEFORE UPDATE ON {table} BEGIN SELECT RAISE(ABORT, 'append only'); END;\
+                 CREATE TRIGGER IF NOT EXISTS {table}_no_delete BEFORE DELETE ON {table} BEGIN SELECT RAISE(ABORT, 'append only'); END;"
             ),
             Engine::Postgres => format!(
                 "CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} \
@@ -254,7 +258,8 @@ impl Db {
             sqlx::raw_sql(AssertSqlSafe(self.engine.schema(text)))
                 .execute(&mut *tx)
                 .await?;
-            if *id == 1 {
+            let made_anew = self.engine == Engine::Sqlite && text.starts_with(SQLITE_ALONE);
+            if *id == 1 || made_anew {
                 self.forbid_changes(&mut tx).await?;
             }
             sqlx::query("INSERT INTO migrations (id) VALUES ($1)")
@@ -395,4 +400,58 @@ fn unreachable_database(url: &str, e: &sqlx::Error) -> Error {
         ),
     };
     Error::Down(words, e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// What a table holds, as one cell.
+    async fn all(db: &Db, table: &str, cells: &str) -> String {
+        let sql = format!("SELECT group_concat({cells}, ' ') FROM {table}");
+        let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&db.pool).await;
+        row.unwrap().try_get(0).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_ledger_of_an_older_schema_is_kept_whole_and_append_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", dir.path().join("old.db").display());
+        let db = Db::open(&url, true).await.unwrap();
+        let mut conn = db.writer().await.unwrap();
+        for (id, text) in MIGRATIONS.iter().take(3) {
+            let text = sqlx::raw_sql(AssertSqlSafe(*text));
+            text.execute(&mut conn).await.unwrap();
+            if *id == 1 {
+                db.forbid_changes(&mut conn).await.unwrap();
+            }
+        }
+        run(
+            &mut conn,
+            "CREATE TABLE migrations (id BIGINT PRIMARY KEY); INSERT INTO migrations VALUES (1), (2), (3); \
+             INSERT INTO ledger_entries VALUES (0, 7, 'a', 'b', X'01', X'02'), (1, 8, 'c', 'd', X'03', X'04'); \
+             INSERT INTO ledger_nodes VALUES (1, 0, X'05'); INSERT INTO nonces VALUES (X'06'), (X'07'); \
+             INSERT INTO ledger_links VALUES ('x', 1), ('a', 0)",
+        )
+        .await
+        .unwrap();
+        assert_eq!(db.migrate(None).await.unwrap(), [4]);
+        assert!(db.migrate(None).await.unwrap().is_empty());
+        let entry = "seq || ',' || time || event || actor || hex(leaf) || hex(bytes)";
+        let entries = all(&db, "ledger_entries", entry).await;
+        assert_eq!(entries, "0,7ab0102 1,8cd0304");
+        let nodes = all(&db, "ledger_nodes", "level || n || hex(hash)").await;
+        assert_eq!(nodes, "1005");
+        assert_eq!(all(&db, "ledger_links", "subject || seq").await, "a0 x1");
+        assert_eq!(all(&db, "nonces", "hex(nonce)").await, "06 07");
+        for table in ["ledger_entries", "ledger_nodes", "ledger_links", "nonces"] {
+            let delete = sqlx::query(AssertSqlSafe(format!("DELETE FROM {table}")));
+            let refused = delete.execute(&db.pool).await.unwrap_err().to_string();
+            assert!(refused.contains("append only"), "{table}: {refused}");
+        }
+        let twice = "INSERT INTO ledger_entries VALUES (1, 9, 'e', 'f', X'08', X'09')";
+        assert!(run(&mut conn, twice).await.is_err());
+    }
 }
