@@ -2,9 +2,9 @@
 //! thread that owns the file and is woken by it, on PostgreSQL it crosses the network. What reads, or writes, several things at
 //! one moment goes there once.
 //!
-//! On SQLite they are prepared once and kept, with their values bound. PostgreSQL takes several statements in one text alone,
-//! so there, and where there are many values, these stand in the text as literals, written by [`Engine`] alone. Statements are
-//! the program's own.
+//! On SQLite they are prepared once and kept, with their values bound: rows and lists are filled up to a power of two, so that a
+//! text comes again. PostgreSQL takes several statements in one text alone, so there, and where there are many statements, values
+//! stand in the text as literals, written by [`Engine`] alone. Statements are the program's own.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -94,8 +94,10 @@ pub struct Script {
 }
 
 impl Script {
-    /// More values than this are written into the text: it comes too seldom again to be kept.
-    const MOST_BOUND: usize = 128;
+    /// With more statements than this their values are written into the text: it comes too seldom again to be kept.
+    const MOST_KEPT: usize = 24;
+    /// As `MOST_KEPT`, of values; SQLite itself takes 32,766.
+    const MOST_BOUND: usize = 16_384;
 
     /// None yet.
     pub fn new(engine: Engine) -> Script {
@@ -116,20 +118,34 @@ impl Script {
     }
 
     /// Adds an INSERT of all rows into a table with its columns; nothing where there are none.
+    ///
+    /// SQLite is given a power of two of them, the last ones nothing but null: a table whose first column may be null is not for
+    /// this.
     pub fn insert(&mut self, into: &str, rows: impl Iterator<Item = Vec<Value>>) {
-        let (mut sql, mut values) = (format!("INSERT INTO {into} VALUES "), Vec::new());
+        let mut rows: Vec<Vec<Value>> = rows.collect();
+        let Some(columns) = rows.first().map(Vec::len) else {
+            return;
+        };
+        if self.engine == Engine::Sqlite {
+            rows.resize(rows.len().next_power_of_two(), vec![Value::Null; columns]);
+        }
+        let (mut list, mut values) = (String::new(), Vec::with_capacity(rows.len() * columns));
         for row in rows {
-            sql.push_str(if values.is_empty() { "(" } else { ", (" });
+            list.push_str(if values.is_empty() { "(" } else { ", (" });
             for (at, value) in row.into_iter().enumerate() {
                 values.push(value);
-                sql.push_str(if at == 0 { "$" } else { ", $" });
-                let _ = write!(sql, "{}", values.len());
+                list.push_str(if at == 0 { "$" } else { ", $" });
+                let _ = write!(list, "{}", values.len());
             }
-            sql.push(')');
+            list.push(')');
         }
-        if !values.is_empty() {
-            self.add(sql, values);
-        }
+        let sql = match self.engine {
+            Engine::Sqlite => format!(
+                "INSERT INTO {into} SELECT * FROM (VALUES {list}) WHERE column1 IS NOT NULL"
+            ),
+            Engine::Postgres => format!("INSERT INTO {into} VALUES {list}"),
+        };
+        self.add(sql, values);
     }
 
     /// Adds all of another's.
@@ -148,16 +164,16 @@ impl Script {
         e: impl Executor<'e, Database = Any>,
     ) -> std::result::Result<Facts, sqlx::Error> {
         let values: usize = self.statements.iter().map(|(_, v)| v.len()).sum();
-        if self.engine == Engine::Sqlite && values <= Script::MOST_BOUND {
+        let kept = self.statements.len() <= Script::MOST_KEPT && values <= Script::MOST_BOUND;
+        if self.engine == Engine::Sqlite && kept {
             let (sql, bound) = self.bound();
             let mut query = sqlx::query(AssertSqlSafe(sql));
             for value in bound {
                 query = match value {
-                    Value::Null => query.bind(None::<i64>),
-                    Value::Int(v) => query.bind(v),
-                    Value::Text(v) => query.bind(v),
-                    Value::Bytes(v) => query.bind(v),
-                    Value::Texts(_) => query, // each of them stands for itself
+                    Bound::Null => query.bind(None::<i64>),
+                    Bound::Int(v) => query.bind(v),
+                    Bound::Text(v) => query.bind(v),
+                    Bound::Bytes(v) => query.bind(v),
                 };
             }
             return gather(e.fetch_many(query)).await;
@@ -200,13 +216,30 @@ impl Script {
         }
     }
 
-    /// The text with places that count on from statement to statement, and what is bound to them.
-    fn bound(&self) -> (String, Vec<Value>) {
-        let (mut sql, mut bound) = (String::new(), Vec::new());
+    /// The text with a `?` for each value in order, which SQLite finds at once, and what is bound to them.
+    fn bound(&self) -> (String, Vec<Bound<'_>>) {
+        let texts: usize = self.statements.iter().map(|(text, _)| text.len()).sum();
+        let (mut sql, mut bound) = (String::with_capacity(texts), Vec::new());
         for (statement, values) in &self.statements {
-            let places: Vec<String> = values.iter().map(|v| bind(v, &mut bound)).collect();
-            each_place(statement, &mut sql, |sql, n| {
-                sql.push_str(places.get(n).map_or("$", String::as_str));
+            each_place(statement, &mut sql, |sql, n| match values.get(n) {
+                None => sql.push('$'), // the database refuses it
+                Some(Value::Texts(list)) if list.is_empty() => sql.push_str("NULL"),
+                Some(Value::Texts(list)) => {
+                    let again = list.iter().cycle().take(list.len().next_power_of_two());
+                    for (at, text) in again.enumerate() {
+                        sql.push_str(if at == 0 { "?" } else { ", ?" });
+                        bound.push(Bound::Text(text));
+                    }
+                }
+                Some(value) => {
+                    sql.push('?');
+                    bound.push(match value {
+                        Value::Int(v) => Bound::Int(*v),
+                        Value::Text(v) => Bound::Text(v),
+                        Value::Bytes(v) => Bound::Bytes(v),
+                        Value::Null | Value::Texts(_) => Bound::Null,
+                    });
+                }
             });
             sql.push(';');
         }
@@ -214,20 +247,12 @@ impl Script {
     }
 }
 
-/// Binds a value; the places that stand for it.
-fn bind(value: &Value, bound: &mut Vec<Value>) -> String {
-    let mut one = |value: Value| {
-        bound.push(value);
-        format!("${}", bound.len())
-    };
-    match value {
-        Value::Texts(list) if list.is_empty() => "NULL".into(),
-        Value::Texts(list) => {
-            let places: Vec<String> = list.iter().map(|v| one(Value::Text(v.clone()))).collect();
-            places.join(", ")
-        }
-        value => one(value.clone()),
-    }
+/// What stands behind a `?`.
+enum Bound<'a> {
+    Null,
+    Int(i64),
+    Text(&'a str),
+    Bytes(&'a [u8]),
 }
 
 /// Copies a statement, with something else in place of each `$n`; `n` counts from 0 there.
@@ -303,8 +328,8 @@ mod tests {
             "SELECT -7, 'a''b\\';SELECT NULL, 5 IN ('x', 'y'), NULL;"
         );
         let (sql, bound) = script.bound();
-        assert_eq!(sql, "SELECT $2, $1;SELECT $3, $6 IN ($4, $5), $3;");
-        assert_eq!(bound.len(), 6);
+        assert_eq!(sql, "SELECT ?, ?;SELECT ?, ? IN (?, ?), ?;");
+        assert_eq!(bound.len(), 7);
         let mut script = Script::new(Engine::Postgres);
         let bytes = Value::from(&[1_u8, 0xfe][..]);
         script.add(
@@ -341,5 +366,33 @@ mod tests {
             assert_eq!(last.try_get::<String, _>(0).unwrap(), "four; SELECT 5");
             assert!(facts.rows().is_err());
         }
+    }
+
+    #[tokio::test]
+    async fn rows_and_lists_are_filled_up_and_mean_the_same() {
+        use sqlx::Row;
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", dir.path().join("one.db").display());
+        let db = crate::db::Db::open(&url, true).await.unwrap();
+        let mut conn = db.writer().await.unwrap();
+        let table = sqlx::raw_sql("CREATE TABLE t (a BIGINT NOT NULL, b BLOB)");
+        table.execute(&mut conn).await.unwrap();
+        let mut texts = std::collections::BTreeSet::new();
+        for count in 0..=9_i64 {
+            let mut script = Script::new(db.engine);
+            script.add("DELETE FROM t", []);
+            let rows = (0..count).map(|n| vec![n.into(), Some(&[7_u8][..]).into()]);
+            script.insert("t (a, b)", rows);
+            let list = (0..count).map(|n| n.to_string()).collect();
+            let among =
+                "SELECT COUNT(*), hex(MIN(b)) FROM t WHERE CAST(a AS TEXT) IN ($1) AND a IN ($1)";
+            script.add(among, [Value::Texts(list)]);
+            let mut facts = script.run(&mut conn).await.unwrap();
+            facts.skip(if count == 0 { 1 } else { 2 });
+            let row = facts.row().unwrap().unwrap();
+            assert_eq!(row.try_get::<i64, _>(0).unwrap(), count);
+            texts.insert(script.bound().0);
+        }
+        assert_eq!(texts.len(), 6, "0, 1, 2, 4, 8 and 16 rows");
     }
 }
