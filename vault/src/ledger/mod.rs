@@ -252,8 +252,25 @@ impl Ledger {
         self.write_any(job).await
     }
 
+    /// As `write`, of a job that ends nobody's session, key or role: what is known of them stays known (`changes`).
+    ///
+    /// # Errors
+    /// As `write`.
+    pub async fn write_of_nobody<T, F>(&self, job: F) -> Result<(T, Receipt)>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<Recorded<T>>> + Send + 'static,
+    {
+        if self.clock_stopped() {
+            return Err(clock_stopped());
+        }
+        let (answer, wait) = oneshot::channel();
+        self.send(writer::entry(job, false, answer)).await?;
+        self.answered(wait).await
+    }
+
     /// As `write`, of a job that reads, decides from that alone, and writes along with the commit: two trips to the database.
-    /// It ends nobody's session, key or role: what is known of them stays known (`changes`).
+    /// It ends nobody's session, key or role either.
     ///
     /// # Errors
     /// As `write`.
@@ -332,7 +349,7 @@ impl Ledger {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<Recorded<T>>> + Send + 'static,
     {
         let (answer, wait) = oneshot::channel();
-        self.send(writer::entry(job, answer)).await?;
+        self.send(writer::entry(job, true, answer)).await?;
         self.answered(wait).await
     }
 

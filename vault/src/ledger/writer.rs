@@ -197,6 +197,7 @@ pub(super) trait Job: Send {
 struct Pending<F, T> {
     job: F,
     answer: oneshot::Sender<Result<T>>,
+    people: bool,
 }
 
 impl<F, T> Job for Pending<F, T>
@@ -205,12 +206,16 @@ where
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
 {
     fn run<'t>(self: Box<Self>, tx: &'t mut Tx) -> BoxFuture<'t, Option<Reply>> {
-        let Pending { job, answer } = *self;
+        let Pending { job, answer, .. } = *self;
         run(job, answer, tx)
     }
 
     fn fail(self: Box<Self>, cause: String) {
         let _ = self.answer.send(Err(Error::NoEntry(cause)));
+    }
+
+    fn touches_people(&self) -> bool {
+        self.people
     }
 }
 
@@ -236,21 +241,27 @@ fn run<'t, T: Send + 'static>(
     })
 }
 
-/// A job that records.
-pub(super) fn entry<T, F>(job: F, answer: oneshot::Sender<Result<(T, Receipt)>>) -> Box<dyn Job>
+/// A job that records; `people` where it may end a session or a key, or change a role.
+pub(super) fn entry<T, F>(
+    job: F,
+    people: bool,
+    answer: oneshot::Sender<Result<(T, Receipt)>>,
+) -> Box<dyn Job>
 where
     T: Send + 'static,
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<Recorded<T>>> + Send + 'static,
 {
-    aside(
-        any_transaction(move |tx| {
-            Box::pin(async move {
-                let done = job(tx).await?;
-                Ok(tx.take(done))
-            })
-        }),
+    let job = any_transaction(move |tx| {
+        Box::pin(async move {
+            let done = job(tx).await?;
+            Ok(tx.take(done))
+        })
+    });
+    Box::new(Pending {
+        job,
         answer,
-    )
+        people,
+    })
 }
 
 /// A job that reads, decides from that alone, and writes: two trips to the database.
@@ -362,7 +373,11 @@ where
     T: Send + 'static,
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
 {
-    Box::new(Pending { job, answer })
+    Box::new(Pending {
+        job,
+        answer,
+        people: true,
+    })
 }
 
 /// Signed checkpoints that wait for a batch to go along with: size and note.

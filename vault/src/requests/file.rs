@@ -72,7 +72,7 @@ pub async fn file(
     let row_code = code.clone();
     let (filed, receipt) = app
         .ledger
-        .write(move |tx| {
+        .write_of_nobody(move |tx| {
             Box::pin(async move {
                 if let Some(rosters) = &rosters {
                     decide::still_in_force(tx.conn(), rosters).await?;
