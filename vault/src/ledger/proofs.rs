@@ -329,7 +329,8 @@ fn read(wanted: Vec<Range>, rows: Vec<AnyRow>) -> std::result::Result<Fetched, F
             .get(at)
             .ok_or_else(|| Error::internal("hashes were not given"))?;
         let text = row.try_get::<Option<String>, _>(1)?.unwrap_or_default();
-        let bytes = hex::decode(text).map_err(Error::internal)?;
+        let mut bytes = vec![0; text.len() / 2];
+        hex::decode_to_slice(&text, &mut bytes).map_err(Error::internal)?;
         let (hashes, rest) = bytes.as_chunks::<32>();
         if !rest.is_empty() {
             return Err(Error::internal("a stored hash has not 32 bytes").into());

@@ -447,7 +447,7 @@ async fn answer(app: &App, given: Given, receipt: Receipt, from: u64) -> Result<
         crate::fault::point("open.unwrapped");
         secret::seal_h(&h, &release.delivery_key, &leaf, &envelope).map_err(Error::internal)
     };
-    let (shown, sealed_h) = futures::try_join!(anchored, unwrapped)?;
+    let (sealed_h, shown) = futures::try_join!(unwrapped, anchored)?; // the token's shorter work first
     let hex = |proof: &[audit::Hash]| proof.iter().map(ToString::to_string).collect::<Vec<_>>();
     let founding = &app.ledger.founding()?.entry;
     Ok(json!({
@@ -513,7 +513,7 @@ async fn outlasted(app: &App, filed: &Filed) -> Result<bool> {
 
 async fn closed(app: &App, request: RequestId, why: Closed, outlasted: bool) -> Result<()> {
     app.ledger
-        .write(move |tx| {
+        .write_of_nobody(move |tx| {
             Box::pin(async move {
                 let filed = store::by_id(&mut *tx.conn(), request).await?;
                 if filed.state != State::Open {
