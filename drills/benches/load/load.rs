@@ -128,8 +128,8 @@ impl Lane {
             let begun = Instant::now();
             let (status, whole) = self.round(&request).await.unwrap();
             took.push(begun.elapsed().as_secs_f64() * 1e6);
-            let said = String::from_utf8_lossy(&self.buffer[..whole]);
-            assert_eq!(status, 200, "{said}");
+            let said = || String::from_utf8_lossy(&self.buffer[..whole]);
+            assert_eq!(status, 200, "{}", said());
         }
         took
     }

@@ -25,10 +25,10 @@ const WARM: usize = 3;
 /// approver's share re-sealed, the approval sent, the release opened, everything checked and put together.
 ///
 /// The parts are what nobody can leave out: one P-256 verification, the approver's opening and sealing of the share, the token's
-/// unwrapping of `h`, its sealing, what the requester opens, checks and combines, one durable row and one round trip. Then those
-/// that Vitrine's design asks besides: a second entry and a second call, since an opening is an entry of its own, a checkpoint
-/// signed in the token, the anchor's write. Each part is done once after each release, so that it meets the same machine as that
-/// did: no colder, no busier, at the same clock.
+/// unwrapping of `h`, its sealing, what the requester opens, checks and combines, one durable row and one round trip of the same
+/// HTTP client. Then those that Vitrine's design asks besides: a second entry and a second call, since an opening is an entry of
+/// its own, a checkpoint signed in the token, the anchor's write. Each part is done once after each release, so that it meets the
+/// same machine as that did: no colder, no busier, at the same clock.
 pub(crate) async fn measure(server: &Server, house: &mut House, table: &mut Table) {
     let mut parts = Parts::prepared(server, house).await;
     let (mut took, mut least, mut ours) = (Vec::new(), Vec::new(), Vec::new());
@@ -196,11 +196,11 @@ impl Parts {
             ("part: h sealed", sealed),
             ("part: opened, checked and combined", combined),
             ("part: a durable row", floors.row_us().await),
-            ("part: a round trip", floors.hello_us()),
+            ("part: a round trip", floors.hello_us().await),
         ];
         let more = vec![
             ("part besides: a second row", floors.row_us().await),
-            ("part besides: a second round trip", floors.hello_us()),
+            ("part besides: a second round trip", floors.hello_us().await),
             ("part besides: a signature of a token", token.sign_us()),
             ("part besides: a write that stays", floors.write_us()),
         ];
